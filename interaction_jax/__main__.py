@@ -1,0 +1,640 @@
+"""The command line: `interaction-jax`, or `python -m interaction_jax`.
+
+One table, `COMMANDS`, says what there is. A sub-command is a small function
+that imports what it needs when it runs, so help and mistakes answer at once.
+"""
+
+import dataclasses
+import functools
+import importlib
+import json as json_lib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from interaction_jax.core import settings
+
+PROGRAM = "interaction-jax"
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+  """One flag; its default says its type, and a tuple may be given often."""
+
+  name: str
+  default: bool | int | float | str | tuple[str, ...] | None
+  help: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+  """One sub-command.
+
+  Attributes:
+    run: called with the arguments in order and the flags by name; may return
+      an exit code.
+    arguments: what must stand on the line, in order.
+    extra: the optional dependencies of the package that it needs.
+  """
+
+  name: str
+  summary: str
+  run: Callable[..., int | None]
+  arguments: tuple[str, ...] = ()
+  flags: tuple[Flag, ...] = ()
+  extra: str | None = None
+
+
+def _inspect(source: str, *, json: bool, mesh: str | None) -> None:
+  # A wrong name is told before the model is imported, which takes seconds.
+  line = None if mesh is None else settings.mesh_line(mesh)
+  if (Path(source) / "index.json").is_file():
+    return _inspect_records(source, json=json)
+  if Path(source).is_dir():
+    report = _checkpoint_report(source)
+  else:
+    report = _config_report(source)
+  if line is not None:
+    report["mesh"] = _mesh_report(report["config"], line)
+  if json:
+    print(json_lib.dumps(report, indent=2))
+    return
+  print(_readable(source, report))
+
+
+def _inspect_records(source: str, *, json: bool) -> None:
+  from interaction_jax.data import records
+
+  report = records.inspect(source)
+  print(json_lib.dumps(report, indent=2) if json else records.summary(report))
+
+
+def _readable(source: str, report: dict[str, Any]) -> str:
+  from interaction_jax.model import cost
+
+  name = (report["config"] or {}).get("name", Path(source).name)
+  lines = [f"{'name':<20}{name:>20}"]
+  if "intact" in report:
+    lines.append(f"{'intact':<20}{'yes' if report['intact'] else 'no':>20}")
+    lines += [f"  {problem}" for problem in report["problems"]]
+  if "mesh" in report:
+    share = report["mesh"]["bytes_per_device"] / 2**30
+    lines.append(f"{'GiB on a device':<20}{share:>20.3f}")
+  return "\n".join([*lines, cost.table(report["parameters"])])
+
+
+def _config_report(source: str) -> dict[str, Any]:
+  # A wrong name is told before the model is imported, which takes seconds.
+  experiment = settings.load(source)
+  from interaction_jax.model import cost
+
+  return {
+    "config": settings.to_dict(experiment),
+    "parameters": cost.parameters(experiment.model),
+  }
+
+
+def _checkpoint_report(source: str) -> dict[str, Any]:
+  from interaction_jax.core import checkpoint
+  from interaction_jax.model import config, cost
+
+  report = checkpoint.inspect(source)
+  # What a damaged folder still says of itself is all there is to tell.
+  counts: dict[str, Any] = {"total": report["parameters"], "parts": {}}
+  if report["config"] is not None:
+    # A training run keeps the whole experiment, others the model alone.
+    plain = report["config"].get("model", report["config"])
+    model = settings.from_dict(config.InteractionConfig, plain)
+    counts = {**cost.parameters(model)}
+  return {**report, "parameters": counts}
+
+
+def _mesh_report(plain: dict[str, Any], line: str) -> dict[str, Any]:
+  """How the parameters would lie on a mesh; no device is needed."""
+  import jax
+
+  from interaction_jax.core import sharding
+  from interaction_jax.model import config, interaction
+
+  model = settings.from_dict(
+    config.InteractionConfig, plain.get("model", plain)
+  )
+  shapes = jax.eval_shape(
+    functools.partial(interaction.init, cfg=model), jax.random.key(0)
+  )
+  mesh = sharding.planned(line)
+  share = sharding.share(interaction.axes(model), shapes, mesh)
+  return {"axes": dict(mesh.shape), "bytes_per_device": share}
+
+
+def _train(
+  *,
+  config: str,
+  workdir: str | None,
+  set: list[str],
+  start: str | None,
+  mesh: str | None,
+  profile: str | None,
+  distributed: bool,
+  coordinator: str | None,
+  processes: int,
+  process: int,
+) -> None:
+  if workdir is None:
+    raise ValueError("train needs --workdir DIR, the folder of the run.")
+  experiment = settings.override(settings.load(config), set)
+  steps = None if profile is None else _steps(profile)
+  if mesh is not None:
+    settings.mesh_line(mesh)
+  if distributed:
+    from interaction_jax.core import cluster
+
+    cluster.join(
+      coordinator,
+      count=processes or None,
+      index=None if process < 0 else process,
+    )
+  import jax
+
+  from interaction_jax.evals import rehearsal
+  from interaction_jax.train import loop, watch
+
+  bar = watch.Bar(experiment.train.num_steps)
+  loop.train(
+    experiment,
+    workdir,
+    start_from=start,
+    mesh=mesh,
+    profile=steps,
+    on_step=bar.show if jax.process_index() == 0 else lambda line: None,
+    on_save=rehearsal.Rehearsal(experiment, workdir),
+  )
+
+
+def _steps(line: str) -> range:
+  """Reads `100:105`."""
+  first, _, last = line.partition(":")
+  if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+    raise ValueError(
+      f"--profile={line!r} is not FIRST:END, such as '100:105' for five steps."
+    )
+  return range(int(first), int(last))
+
+
+def _generate(
+  *,
+  out: str | None,
+  episodes: int,
+  seed: int,
+  seconds: float,
+  bank: str,
+  split: str,
+  workers: int,
+  force: bool,
+) -> None:
+  if out is None:
+    raise ValueError("generate needs --out DIR, the folder to write.")
+  if split not in ("train", "held_out"):
+    raise ValueError(
+      f"--split={split!r} is not known{settings.near(split, _SPLITS)}; there "
+      f"is {', '.join(_SPLITS)}."
+    )
+  from interaction_jax.data import generate
+
+  index = generate.generate(
+    out,
+    bank,
+    num_episodes=episodes,
+    seed=seed,
+    seconds=seconds,
+    split=split,
+    num_workers=workers or os.cpu_count() or 1,
+    force=force,
+    progress=_progress,
+  )
+  del index["files"]
+  print(json_lib.dumps(index, indent=2))
+
+
+_SPLITS = ("train", "held_out")
+
+
+def _convert(family: str, source: str, target: str, *, force: bool) -> None:
+  families = {
+    "inkling": "interaction_jax.convert.inkling",
+    "moshi": "interaction_jax.data.convert.moshi",
+    "lhotse": "interaction_jax.data.convert.lhotse",
+    "captioned": "interaction_jax.data.convert.captioned",
+  }
+  if family not in families:
+    raise ValueError(
+      f"convert {family!r} is not known{settings.near(family, families)}; "
+      f"there is {', '.join(families)}."
+    )
+  if Path(target).exists() and not force:
+    raise FileExistsError(f"{target} exists already; --force replaces it.")
+  module = importlib.import_module(families[family])
+  report = module.convert(source, target, overwrite=force)
+  print(json_lib.dumps(report, indent=2))
+
+
+def _talk(
+  source: str,
+  *,
+  video: str | None,
+  text: list[str],
+  out: str | None,
+  checkpoint: str,
+  seed: int,
+  mesh: str | None,
+  force: bool,
+) -> None:
+  if out is None:
+    raise ValueError("talk needs --out DIR, the folder to write.")
+  from interaction_jax.evals import timeline
+  from interaction_jax.serve import models, recording
+
+  request = recording.Request(
+    sound=Path(source),
+    video=None if video is None else Path(video),
+    texts=tuple(recording.parse_text(line) for line in text),
+    seed=seed,
+  )
+  models.find(checkpoint)
+  session = recording.record(
+    functools.partial(models.load, checkpoint, mesh=mesh, cache=models.cache()),
+    request,
+    out,
+    force=force,
+    progress=_progress,
+    finish=timeline.draw,
+  )
+  lines = [
+    (one.t, name, one.text)
+    for kind, name in (("show", "screen"), ("say", "voice"))
+    for one in timeline.utterances(out, kind)
+  ]
+  for t, name, words in sorted(lines):
+    print(f"{t:8.1f} s  {name:<8}{words}")
+  print(recording.summary(session, out))
+
+
+def _replay(folder: str) -> int:
+  from interaction_jax.serve import models, replay
+
+  load = functools.partial(models.load, cache=models.cache())
+  found = replay.replay(folder, load=load, progress=_progress)
+  print(replay.report(found))
+  return 0 if found.difference is None else 1
+
+
+def _evaluate(
+  *,
+  suite: str | None,
+  items: int,
+  checkpoint: str,
+  out: str | None,
+  seed: int,
+  row: list[str],
+  bank: str | None,
+  batch: int,
+  keep: int,
+  other: bool,
+  mesh: str | None,
+  force: bool,
+) -> None:
+  if out is None:
+    raise ValueError("evaluate needs --out DIR, the folder of the report.")
+  from interaction_jax.evals import report, suites
+  from interaction_jax.serve import models
+
+  chosen = suites.find(suite)
+  options = chosen.Options(
+    num_items=items,
+    seed=seed,
+    rows=tuple(row),
+    batch=batch,
+    keep=keep,
+    other=other,
+    bank=bank,
+  )
+  models.find(checkpoint)
+  folder = report.prepare(out, force=force)
+  model = models.load(checkpoint, mesh=mesh)
+  print(report.table(chosen.run(model, folder, options, progress=_progress)))
+
+
+def _bench(
+  what: str,
+  *,
+  config: str | None,
+  checkpoint: str | None,
+  batch: list[str],
+  rounds: int,
+  turns: int,
+  json: bool,
+) -> None:
+  known = ("step", "frontend", "engine", "soak")
+  if what not in known:
+    raise ValueError(
+      f"bench {what!r} is not known{settings.near(what, known)}; there is "
+      f"{', '.join(known)}."
+    )
+  for size in batch:
+    if not size.isdecimal() or int(size) == 0:
+      raise ValueError(f"--batch={size!r} must be a whole number, 1 or more.")
+  from interaction_jax.evals.bench import (
+    engine,
+    frontend,
+    machine,
+    soak,
+    step,
+    subject,
+    timing,
+  )
+
+  report: dict[str, Any] = {"machine": machine.describe()}
+  if what == "frontend":
+    report["rows"] = frontend.run(rounds=rounds)
+  elif what == "step":
+    model = subject.find(config, checkpoint, usual="nano")
+    report["model"] = model.name
+    sizes = [int(size) for size in batch] or [1]
+    report["rows"] = step.run(model, batches=sizes, rounds=rounds)
+  elif what == "engine":
+    if config is None:
+      checkpoint = checkpoint or "nano"
+    model = subject.find(config, checkpoint, usual="nano")
+    numbers = [int(size) for size in batch] or [8]
+    report |= engine.run(
+      model, sessions=numbers, num_turns=turns or 3000, progress=_progress
+    )
+  else:
+    model = subject.find(config, checkpoint, usual="tiny")
+    report |= soak.run(model, num_turns=turns or 18_000, progress=_progress)
+  if json:
+    print(json_lib.dumps(report, indent=2))
+  elif what in ("engine", "soak"):
+    print((engine if what == "engine" else soak).summary(report))
+  else:
+    print(timing.table(report["rows"]))
+
+
+def _progress(done: int, total: int) -> None:
+  """Draws a bar where a person waits."""
+  if not sys.stderr.isatty():
+    return
+  width = 40 * done // total
+  bar = "#" * width + "." * (40 - width)
+  end = "\n" if done == total else ""
+  print(f"\r{bar} {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+COMMANDS = {
+  command.name: command
+  for command in (
+    Command(
+      "talk",
+      "runs a model over a recording, turn by turn, into a folder",
+      _talk,
+      arguments=("INPUT",),
+      flags=(
+        Flag("out", None, "the folder to write"),
+        Flag("video", None, "a video that the model sees meanwhile"),
+        Flag("text", (), "what the user types: '3.0:hello' at 3 s"),
+        Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
+        Flag("seed", 0, "of all that is drawn"),
+        Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+        Flag("force", False, "replace a session in that folder"),
+      ),
+      extra="data",
+    ),
+    Command(
+      "replay",
+      "runs a session again and says whether every bit agrees",
+      _replay,
+      arguments=("DIR",),
+    ),
+    Command(
+      "train",
+      "trains a model, or goes on where a run stopped",
+      _train,
+      flags=(
+        Flag("config", "nano", "a shipped experiment, or a file"),
+        Flag("workdir", None, "the folder of the run"),
+        Flag("set", (), "one setting: 'train.num_steps=20'"),
+        Flag("start", None, "a checkpoint whose weights a new run begins with"),
+        Flag("mesh", None, "where it is spread: a name, or 'data=2,expert=4'"),
+        Flag("profile", None, "steps that are profiled: '100:105'"),
+        Flag(
+          "distributed", False, "join other processes, on TPU pods and such"
+        ),
+        Flag("coordinator", None, "distributed: HOST:PORT of the first one"),
+        Flag("processes", 0, "distributed: how many there are"),
+        Flag("process", -1, "distributed: which this one is, from 0"),
+      ),
+      extra="data",
+    ),
+    Command(
+      "generate",
+      "makes synthetic conversations with exact labels",
+      _generate,
+      flags=(
+        Flag("out", None, "the folder of records to write"),
+        Flag("episodes", 100, "how many conversations"),
+        Flag("seed", 0, "of all that is drawn"),
+        Flag("seconds", 60.0, "length of each"),
+        Flag("bank", "bank", "the speech bank; made if it is not there"),
+        Flag("split", "train", "whose voices speak: train or held_out"),
+        Flag("workers", 0, "processes; 0: one for each core"),
+        Flag("force", False, "replace a folder of records"),
+      ),
+      extra="data",
+    ),
+    Command(
+      "inspect",
+      "what a config, a checkpoint or a folder of records is; is it intact?",
+      _inspect,
+      arguments=("CONFIG-or-CHECKPOINT-or-RECORDS",),
+      flags=(
+        Flag("json", False, "print JSON"),
+        Flag("mesh", None, "and how it would lie there: a name or 'expert=4'"),
+      ),
+    ),
+    Command(
+      "evaluate",
+      "how well a model does, beside chance, silence and an oracle",
+      _evaluate,
+      flags=(
+        Flag("suite", None, "behaviours"),
+        Flag("out", None, "the folder of the report"),
+        Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
+        Flag("items", 100, "of each row, at least"),
+        Flag("row", (), "only this row"),
+        Flag("seed", 0, "of all that is drawn"),
+        Flag("bank", None, "a bank with held-out voices; else one is made"),
+        Flag("batch", 16, "conversations at once"),
+        Flag("keep", 3, "of each row, the worst, with sound; -1: all"),
+        Flag("other", True, "a second synthesiser; --noother leaves it out"),
+        Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+        Flag("force", False, "replace a report in that folder"),
+      ),
+      extra="data",
+    ),
+    Command(
+      "bench",
+      "how fast it is, beside peers where those are installed",
+      _bench,
+      arguments=("{step,frontend,engine,soak}",),
+      flags=(
+        Flag("json", False, "print JSON"),
+        Flag("config", None, "a model with drawn weights; else nano or tiny"),
+        Flag("checkpoint", None, "a shipped model, or the folder of one"),
+        Flag("batch", (), "step, engine: sessions at once; else 1 and 8"),
+        Flag("rounds", 200, "step, frontend: how often all is timed in turn"),
+        Flag("turns", 0, "of 200 ms; soak: else 18000, an hour; engine: 3000"),
+      ),
+    ),
+    Command(
+      "convert",
+      "turns weights or recordings of others into ours; prints a report",
+      _convert,
+      arguments=("{inkling,moshi,lhotse,captioned}", "SRC", "DST"),
+      flags=(Flag("force", False, "replace DST if it exists"),),
+      extra="convert",
+    ),
+  )
+}
+
+
+def run() -> None:
+  """Runs the command line of this process and exits with its code."""
+  sys.exit(main(sys.argv[1:]))
+
+
+def main(line: Sequence[str]) -> int:
+  """Runs one command line, program name left out; returns the exit code.
+
+  What the user got wrong is one line on stderr and exit code 2; a mistake of
+  ours keeps its traceback.
+  """
+  if not line or line[0] in ("--help", "-h"):
+    print(_overview())
+    return 0 if line else 2
+  if line[0] == "--version":
+    print(importlib.import_module("interaction_jax").__version__)
+    return 0
+  name = line[0]
+  command = COMMANDS.get(name)
+  if command is None:
+    what = "flag" if name.startswith("-") else "sub-command"
+    return _refuse(
+      f"there is no {what} {name!r}{settings.near(name, COMMANDS)}; "
+      f"{PROGRAM} --help lists what there is."
+    )
+  if "--help" in line or "-h" in line:
+    print(_help(command))
+    return 0
+  try:
+    arguments, values = _parse(command, line[1:])
+    code = command.run(*arguments, **values)
+  except ModuleNotFoundError as error:
+    if command.extra is None or f"{error.name}".startswith("interaction_jax"):
+      raise
+    return _refuse(
+      f"{name} needs {error.name}, which is not installed; "
+      f"pip install '{PROGRAM}[{command.extra}]' brings it."
+    )
+  except (ValueError, OSError, flags.Error) as error:
+    return _refuse(str(error))
+  return code or 0
+
+
+def _parse(
+  command: Command, line: Sequence[str]
+) -> tuple[list[str], dict[str, Any]]:
+  """The arguments and the flags of a line.
+
+  Raises:
+    ValueError: there are too few arguments or too many.
+    flags.Error: a flag is unknown or has a value of the wrong type.
+  """
+  values = _flag_values(command)
+  arguments = values([command.name, *line])[1:]
+  if len(arguments) != len(command.arguments):
+    wanted = " ".join(command.arguments) or "nothing"
+    raise ValueError(
+      f"{command.name} takes {wanted}, not {' '.join(arguments) or 'nothing'}; "
+      f"{PROGRAM} {command.name} --help says more."
+    )
+  return arguments, {
+    flag.name.replace("-", "_"): values[flag.name].value
+    for flag in command.flags
+  }
+
+
+def _flag_values(command: Command) -> flags.FlagValues:
+  # A set of flags of its own, so that those which absl's modules define for
+  # themselves neither fill the help nor pass unnoticed.
+  values = flags.FlagValues()
+  values.set_gnu_getopt(True)
+  for flag in command.flags:
+    define: Callable[..., Any] = {
+      bool: flags.DEFINE_boolean,
+      int: flags.DEFINE_integer,
+      float: flags.DEFINE_float,
+      tuple: flags.DEFINE_multi_string,
+    }.get(type(flag.default), flags.DEFINE_string)
+    default = flag.default
+    if isinstance(default, tuple):
+      default = list(default)
+    define(flag.name, default, flag.help, flag_values=values)
+  return values
+
+
+def _overview() -> str:
+  lines = [
+    f"usage: {PROGRAM} COMMAND [ARGUMENTS] [FLAGS]",
+    "",
+    "Interaction models in JAX: one model that hears, sees and reads while it",
+    "speaks and writes.",
+    "",
+  ]
+  lines += [f"  {name:<10} {c.summary}" for name, c in COMMANDS.items()]
+  lines += ["", f"{PROGRAM} COMMAND --help says more of each."]
+  return "\n".join(lines)
+
+
+def _help(command: Command) -> str:
+  usage = " ".join((PROGRAM, command.name, *command.arguments))
+  if command.flags:
+    usage += " [FLAGS]"
+  lines = [f"usage: {usage}", "", command.summary, ""]
+  for flag in command.flags:
+    form = f"--{flag.name}"
+    if not isinstance(flag.default, bool):
+      form += "=VALUE"
+    lines.append(f"  {form:<20} {flag.help}{_default(flag)}")
+  return "\n".join(lines).rstrip()
+
+
+def _default(flag: Flag) -> str:
+  if isinstance(flag.default, tuple):
+    return " (may be given often)"
+  if flag.default is None or isinstance(flag.default, bool):
+    return ""
+  return f" (default {flag.default})"
+
+
+def _refuse(message: str) -> int:
+  """Tells the user what was wrong, in one line."""
+  print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+  return 2
+
+
+if __name__ == "__main__":
+  run()

@@ -1,0 +1,1 @@
+"""The words of the house: dimensions, arrays, settings. Knows no model."""

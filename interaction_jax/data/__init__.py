@@ -1,0 +1,1 @@
+"""Episodes to learn from, and where they come from."""

@@ -1,0 +1,1 @@
+"""Recordings of other projects into folders of records."""

@@ -1,0 +1,1 @@
+"""Conversations with a synthetic user, every moment of them known."""

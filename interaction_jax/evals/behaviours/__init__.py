@@ -1,0 +1,1 @@
+"""What an interaction model should be able to do, one row for each."""

@@ -1,0 +1,1 @@
+"""The model: its numbers, its parts, its front door."""

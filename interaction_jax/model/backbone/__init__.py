@@ -1,0 +1,1 @@
+"""The transformer, in episodes and in streams."""

@@ -1,0 +1,1 @@
+"""The front ends: what is heard, seen and read, as vectors."""

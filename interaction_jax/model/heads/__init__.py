@@ -1,0 +1,1 @@
+"""What goes out: text, and later gate and voice."""

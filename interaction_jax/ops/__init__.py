@@ -1,0 +1,1 @@
+"""Operations: arrays in, arrays out; nothing here knows a model."""

@@ -1,0 +1,1 @@
+"""The slower model beside a conversation, and what it can do."""

@@ -1,0 +1,92 @@
+"""A background model for machines without a network: tools, and rules.
+
+    "what is 17 times 23"     calculator        391
+    {"tool": "timer", ...}    timer             ... time is up
+    "code of anna"            documents         the passage, and where it stands
+
+Each tool says what of a task it understands; the first that does is asked. It
+is what a server has when nobody configured anything better, and it answers in
+milliseconds, always the same.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from interaction_jax.serve.background.job import Context, Finding
+
+
+class Tool(Protocol):
+  """Something that can be asked, by a task in words or by a call.
+
+  Attributes:
+    name: by which calls ask for it.
+    summary: what it does, for models that choose among tools.
+    parameters: of a call, as JSON schema.
+  """
+
+  name: str
+  summary: str
+  parameters: Mapping[str, Any]
+
+  def match(self, task: str) -> Mapping[str, Any] | None:
+    """The arguments that a task in words asks for; None: it is not for it."""
+    ...
+
+  def call(self, **arguments: Any) -> AsyncIterator[Finding]:
+    """Does it.
+
+    Raises:
+      ValueError: the arguments make no sense; the message says why.
+    """
+    ...
+
+
+class Agent:
+  """A `BackgroundModel` that asks its tools.
+
+  Raises:
+    ValueError: two tools have one name.
+  """
+
+  def __init__(self, tools: Sequence[Tool]):
+    self.tools = {tool.name: tool for tool in tools}
+    if len(self.tools) < len(tools):
+      names = sorted(tool.name for tool in tools)
+      raise ValueError(f"two tools have one name: {', '.join(names)}.")
+
+  async def run(self, context: Context) -> AsyncIterator[Finding]:
+    """Asks the first tool that understands the task.
+
+    Raises:
+      ValueError: none does, or the call is none.
+    """
+    tool, arguments = self._choose(context.task)
+    async for finding in tool.call(**arguments):
+      yield finding
+
+  def _choose(self, task: str) -> tuple[Tool, Mapping[str, Any]]:
+    if task.lstrip().startswith("{"):
+      return self._called(task)
+    for tool in self.tools.values():
+      arguments = tool.match(task)
+      if arguments is not None:
+        return tool, arguments
+    known = ", ".join(self.tools) or "none"
+    raise ValueError(f"no tool understands it; there is {known}")
+
+  def _called(self, task: str) -> tuple[Tool, Mapping[str, Any]]:
+    try:
+      call = json.loads(task)
+      name = call.pop("tool")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+      raise ValueError('a call is {"tool": NAME, ...}') from error
+    if name not in self.tools:
+      raise ValueError(f"there is no tool {name!r}")
+    tool = self.tools[name]
+    wanted = tool.parameters.get("properties", {})
+    unknown = sorted(set(call) - set(wanted))
+    missing = sorted(set(tool.parameters.get("required", ())) - set(call))
+    if unknown or missing:
+      raise ValueError(f"{name}: {unknown} unknown, {missing} missing")
+    return tool, call

@@ -1,0 +1,1 @@
+"""Training: losses, the update, the loop, and what they are set to."""

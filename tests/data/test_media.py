@@ -1,0 +1,191 @@
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from interaction_jax.data import media
+
+
+def tone(seconds, rate):
+  t = np.arange(round(seconds * rate)) / rate
+  return (0.5 * np.sin(2 * np.pi * 300 * t)).astype(np.float32)
+
+
+def heard(path):
+  return np.concatenate(list(media.sound(path)))
+
+
+@pytest.mark.parametrize(
+  ("name", "rate", "tolerance"),
+  # What is lossy keeps a tone to a few per cent.
+  [
+    ("a.wav", 16_000, 1e-4),
+    ("a.wav", 44_100, 2e-3),
+    ("a.flac", 48_000, 2e-3),
+    ("a.ogg", 24_000, 0.05),
+    ("a.mp3", 44_100, 0.05),
+  ],
+)
+def test_files_of_sound(tmp_path, name, rate, tolerance):
+  soundfile.write(tmp_path / name, tone(0.8, rate), rate)
+  found = heard(tmp_path / name)
+  assert found.dtype == np.float32
+  # An mp3 may be longer by the frames that its coder adds.
+  assert 12_800 <= len(found) < 12_800 + 2400
+  expected = tone(0.8, 16_000)
+  np.testing.assert_allclose(
+    found[3200:9600], expected[3200:9600], atol=tolerance
+  )
+
+
+@pytest.mark.parametrize("channels", [2, 8])
+def test_channels_are_averaged(tmp_path, channels):
+  levels = np.linspace(-0.5, 0.9, channels, dtype=np.float32)
+  samples = np.tile(levels, (1000, 1))
+  soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
+  found = heard(tmp_path / "a.wav")
+  np.testing.assert_allclose(found, levels.mean(), atol=1e-6)
+  assert found.shape == (1000,)
+
+
+def test_long_sound_comes_in_small_blocks(tmp_path):
+  path = tmp_path / "long.wav"
+  soundfile.write(path, np.zeros(60 * 48_000, np.int16), 48_000)
+  sizes = [len(block) for block in media.sound(path)]
+  assert sum(sizes) == 60 * 16_000 and max(sizes) < 2 * 16_000
+
+
+def test_a_tenth_of_a_second(tmp_path):
+  soundfile.write(tmp_path / "a.wav", tone(0.1, 44_100), 44_100)
+  assert heard(tmp_path / "a.wav").shape == (1600,)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_must_be_finite(tmp_path, value):
+  samples = np.zeros(8000, np.float32)
+  samples[4000] = value
+  soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
+  with pytest.raises(ValueError, match=r"NaN or infinity, first at 0\.250 s"):
+    heard(tmp_path / "a.wav")
+
+
+def test_sound_of_no_length_is_refused(tmp_path):
+  soundfile.write(tmp_path / "a.wav", np.zeros(0), 16_000)
+  with pytest.raises(ValueError, match="holds no sound"):
+    heard(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp4", "a.txt"])
+def test_what_cannot_be_read_is_refused(tmp_path, name):
+  (tmp_path / name).write_bytes(b"these are words, not samples" * 50)
+  with pytest.raises(ValueError, match=rf"{name} cannot be read as") as caught:
+    heard(tmp_path / name)
+  assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match="There is no file"):
+    heard(tmp_path / "a.wav")
+  with pytest.raises(ValueError, match="is not a file"):
+    heard(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+  """Ten pictures a second for two seconds, and a tone."""
+  path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+  with av.open(str(path), "w") as container:
+    video = container.add_stream("ffv1", rate=10)
+    video.width, video.height, video.pix_fmt = 16, 12, "bgr0"
+    audio = container.add_stream("pcm_s16le", rate=48_000, layout="stereo")
+    for shade in range(20):
+      pixels = np.full((12, 16, 3), 10 * shade, np.uint8)
+      frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+      container.mux(video.encode(frame.reformat(format="bgr0")))
+    samples = (tone(2, 48_000) * 2**15).astype(np.int16)
+    for at in range(0, len(samples), 4096):
+      part = np.repeat(samples[at : at + 4096], 2)[None]
+      sound = av.AudioFrame.from_ndarray(part, format="s16", layout="stereo")
+      sound.sample_rate, sound.pts = 48_000, at
+      container.mux(audio.encode(sound))
+    for stream in (video, audio):
+      container.mux(stream.encode())
+  return path
+
+
+def test_pictures_at_given_times(clip):
+  times = [0.0, 0.1, 0.64, 0.65, 1.9]
+  shades = [picture[0, 0, 0] for picture in media.pictures(clip, times)]
+  assert shades == [0, 10, 60, 60, 190]
+
+
+def test_pictures_end_with_the_video(clip):
+  assert len(list(media.pictures(clip, [1.8, 1.95, 2.05, 3.0]))) == 2
+
+
+def test_a_sound_track_is_sound(clip):
+  found = heard(clip)
+  assert abs(len(found) - 32_000) <= 1
+  np.testing.assert_allclose(
+    found[3200:28_800], tone(2, 16_000)[3200:28_800], atol=2e-3
+  )
+
+
+def test_sound_has_no_pictures(tmp_path):
+  soundfile.write(tmp_path / "a.wav", tone(0.1, 16_000), 16_000)
+  with pytest.raises(ValueError, match="has no pictures"):
+    next(media.pictures(tmp_path / "a.wav", [0.0]))
+
+
+def test_what_is_no_video_is_refused(tmp_path):
+  (tmp_path / "a.mp4").write_bytes(b"words" * 99)
+  with pytest.raises(ValueError, match="cannot be read as video"):
+    next(media.pictures(tmp_path / "a.mp4", [0.0]))
+
+
+@pytest.mark.parametrize(
+  ("shape", "box"),
+  [((30, 40), (0, 30, 0, 40)), ((60, 160), (7, 22, 0, 40)),
+   ((90, 30), (0, 30, 15, 25)), ((3, 4), (0, 30, 0, 40))],
+  ids=["same", "wide", "tall", "small"],
+)  # fmt: skip
+def test_a_picture_is_fitted_whole(shape, box):
+  picture = np.full((*shape, 3), (250, 100, 7), np.uint8)
+  canvas = media.fit(picture, rows=30, columns=40)
+  assert canvas.shape == (30, 40, 3) and canvas.dtype == np.uint8
+  top, bottom, left, right = box
+  inside = np.zeros((30, 40), bool)
+  inside[top:bottom, left:right] = True
+  assert (canvas[inside] == (250, 100, 7)).all()
+  assert not canvas[~inside].any()
+
+
+def test_a_picture_of_the_right_size_is_kept():
+  rng = np.random.default_rng(0)
+  picture = rng.integers(0, 256, (12, 18, 3), np.uint8)
+  np.testing.assert_array_equal(
+    media.fit(picture, rows=12, columns=18), picture
+  )
+
+
+def test_a_pixel_is_the_mean_of_what_it_covers():
+  picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+  small = media.fit(picture, rows=2, columns=3)
+  exact = picture.reshape(2, 2, 3, 2, 3).mean(axis=(1, 3))
+  np.testing.assert_allclose(small, exact, atol=0.5)
+
+
+@pytest.mark.parametrize(
+  ("times", "pair"),
+  [
+    ([1.0, 1.1], (0, 1)),
+    ([0.9, 1.0, 1.04, 1.08, 1.12], (1, 3)),
+    ([0.2, 0.5, 0.8], (1, 2)),
+    ([0.8], (0, 0)),
+    ([1.15], (0, 0)),
+    ([1.15, 1.19], (0, 0)),
+  ],
+  ids=["exact", "fast", "late", "alone", "after", "both-after"],
+)
+def test_which_pictures_stand_for_a_turn(times, pair):
+  assert media.pair(times, 1.0) == pair
