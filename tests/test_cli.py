@@ -61,7 +61,7 @@ def test_version(capsys):
     (["inspect", "tiny", "nano"], "not tiny nano"),
     (["inspect", "tinny"], "mean tiny?"),
     (["inspect", "no/such/file.py"], "shipped are"),
-    (["convert", "inkling", "a"], "takes {inkling} SRC DST"),
+    (["convert", "inkling", "a"], "captioned} SRC DST, not inkling a"),
     (["convert", "inklin", "a", "b"], "mean inkling?"),
     (["bench", "frontent"], "mean frontend?"),
     (["bench", "step", "--batch=1", "--batch=many"], "--batch='many' must"),

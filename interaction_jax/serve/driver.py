@@ -116,7 +116,7 @@ class Driver:
         self._wake.clear()
         self._obey()
         wait = self._advance()
-        if wait > 0 and not self._told:
+        if wait > 0 and self._going and not self._told:
           self._wake.wait(None if wait == math.inf else wait)
     except BaseException as error:
       # Nothing else can be done about it here: the engine closes its sessions

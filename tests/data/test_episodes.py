@@ -103,13 +103,16 @@ def test_a_row_does_not_depend_on_the_batch(bank):
 
 
 def test_turns_speak_one_turn_ahead_of_the_voice(made):
-  spoken = 0
+  spoken = quiet = 0
   for row, labels in _rows(made):
     # All but a word's fade where it is broken off.
     audible = np.abs(row["voice"][:, 80:]).max(axis=-1) > 0
     assert not row["speaks"][-1] and not audible[0]
     assert (audible[1:] <= row["speaks"][:-1]).all()
-    assert row["speaks"].sum() - audible.sum() <= 0.05 * row["speaks"].sum()
+    still = np.flatnonzero(row["speaks"][:-1] & ~audible[1:]) + 1
+    # A word whose end has died away by its last turn: never two in a row.
+    assert (np.diff(still) > 1).all()
+    quiet += len(still)
     for label in labels:
       for turn in label["word_turns"]:
         assert row["speaks"][turn - 1]
@@ -119,7 +122,8 @@ def test_turns_speak_one_turn_ahead_of_the_voice(made):
         assert not row["speaks"][label["onset_turn"] - 2]
         assert not row["speaks"][label["silent_turn"] - 1]
     spoken += row["speaks"].sum()
-  assert spoken > 50
+  # Of all rows together: one that speaks a word or two has few turns to count.
+  assert spoken > 50 and quiet <= 0.05 * spoken
 
 
 def test_mel_is_that_of_the_voice_one_turn_later(made):
