@@ -11,11 +11,13 @@ milliseconds, always the same.
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from types import UnionType
+from typing import Any, Final, Protocol, runtime_checkable
 
 from interaction_jax.serve.background.job import Context, Finding
 
 
+@runtime_checkable
 class Tool(Protocol):
   """Something that can be asked, by a task in words or by a call.
 
@@ -33,8 +35,8 @@ class Tool(Protocol):
     """The arguments that a task in words asks for; None: it is not for it."""
     ...
 
-  def call(self, **arguments: Any) -> AsyncIterator[Finding]:
-    """Does it.
+  def call(self, context: Context, **arguments: Any) -> AsyncIterator[Finding]:
+    """Does it; the last finding is the result.
 
     Raises:
       ValueError: the arguments make no sense; the message says why.
@@ -62,7 +64,7 @@ class Agent:
       ValueError: none does, or the call is none.
     """
     tool, arguments = self._choose(context.task)
-    async for finding in tool.call(**arguments):
+    async for finding in tool.call(context, **arguments):
       yield finding
 
   def _choose(self, task: str) -> tuple[Tool, Mapping[str, Any]]:
@@ -79,14 +81,39 @@ class Agent:
     try:
       call = json.loads(task)
       name = call.pop("tool")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, ValueError) as error:
       raise ValueError('a call is {"tool": NAME, ...}') from error
+    if not isinstance(name, str):
+      raise ValueError('a call is {"tool": NAME, ...}')
     if name not in self.tools:
       raise ValueError(f"there is no tool {name!r}")
-    tool = self.tools[name]
-    wanted = tool.parameters.get("properties", {})
-    unknown = sorted(set(call) - set(wanted))
-    missing = sorted(set(tool.parameters.get("required", ())) - set(call))
-    if unknown or missing:
-      raise ValueError(f"{name}: {unknown} unknown, {missing} missing")
-    return tool, call
+    check(self.tools[name], call)
+    return self.tools[name], call
+
+
+_TYPES: Final[Mapping[str, type | UnionType]] = {
+  "string": str,
+  "number": int | float,
+  "integer": int,
+  "boolean": bool,
+  "object": Mapping,
+  "array": Sequence,
+}
+
+
+def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
+  """Looks at the arguments of a call.
+
+  Raises:
+    ValueError: some are missing, unknown or of the wrong type.
+  """
+  wanted = tool.parameters.get("properties", {})
+  unknown = sorted(set(arguments) - set(wanted))
+  missing = sorted(set(tool.parameters.get("required", ())) - set(arguments))
+  if unknown or missing:
+    raise ValueError(f"{tool.name}: {unknown} unknown, {missing} missing")
+  for name, value in arguments.items():
+    kind = wanted[name].get("type")
+    fits = isinstance(value, _TYPES.get(kind, object))
+    if not fits or (isinstance(value, bool) and kind != "boolean"):
+      raise ValueError(f"{tool.name}: {name}={value!r} is no {kind}")

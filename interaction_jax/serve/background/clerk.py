@@ -5,13 +5,15 @@
     reports  held back while the assistant speaks, then handed in as text
 
 A text that was delegated ends with the first turn that adds nothing to it.
-"cancel" (or "cancel all") delegated ends jobs instead of starting one.
+"cancel", "cancel 2" or "cancel all" delegated ends jobs instead of starting
+one, "instead ..." starts one in place of the newest, and what is delegated
+once more supersedes its like.
 """
 
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from interaction_jax.serve.background.desk import Desk, DeskConfig
 from interaction_jax.serve.background.job import (
@@ -19,11 +21,15 @@ from interaction_jax.serve.background.job import (
   Context,
   Delivery,
   Line,
+  Origin,
   Report,
   Who,
 )
 from interaction_jax.serve.events import Event, Kind
 from interaction_jax.turns import clock
+
+Inform = Callable[[str, Mapping[str, Any]], None]
+"""Hands a text in, and what its event tells besides."""
 
 _WHO: Final[Mapping[Kind, Who]] = {
   "user_text": "user",
@@ -31,7 +37,10 @@ _WHO: Final[Mapping[Kind, Who]] = {
   "show": "screen",
   "call": "call",
   "delegate": "delegate",
+  "background": "background",
 }
+
+_TASKS: Final[tuple[Origin, ...]] = ("delegate", "call")
 
 _LONGEST_WAIT: Final = 50
 """Turns that a report is held back at most: 10 s of speaking on and on."""
@@ -39,11 +48,11 @@ _LONGEST_WAIT: Final = 50
 _KEPT: Final = 2000
 """Lines of a conversation that are remembered."""
 
-_TOLD: Final = ("partial", "done", "late")
-
 
 class Clerk:
   """Watches a session, starts its jobs and hands their reports in.
+
+  All of it happens in one loop of asyncio.
 
   Attributes:
     desk: that does the jobs.
@@ -52,7 +61,7 @@ class Clerk:
   def __init__(
     self,
     model: BackgroundModel,
-    inform: Callable[[str], None],
+    inform: Inform,
     *,
     instructions: str | None = None,
     on_report: Callable[[Report], None] = lambda report: None,
@@ -61,77 +70,140 @@ class Clerk:
     """Begins to watch.
 
     Args:
-      inform: hands a text in, such as `Session.inform`.
-      on_report: is told of everything, whether it is handed in or not.
+      on_report: is told of everything at once, whether it is handed in or not.
     """
     self.desk = Desk(model, self._hear, cfg=cfg)
     self._inform, self._on_report = inform, on_report
     self._instructions = instructions
     self._lines: collections.deque[Line] = collections.deque(maxlen=_KEPT)
-    self._open: dict[Kind, str] = {}
+    self._open: dict[Origin, str] = {}
     self._held: collections.deque[tuple[Report, int]] = collections.deque()
-    self._turn, self._speaks = 0, False
+    self._untold: list[Event] = []
+    self._turn, self._speaks = -1, False
 
   @property
   def lines(self) -> tuple[Line, ...]:
     """The conversation so far."""
     return tuple(self._lines)
 
-  def see(self, turn: int, events: Iterable[Event], *, speaks: bool) -> None:
-    """A turn is over; called for every one, within the loop of asyncio."""
+  def see(
+    self, turn: int, events: Iterable[Event], *, speaks: bool
+  ) -> tuple[Event, ...]:
+    """A turn is over; called for every one, in order.
+
+    Returns:
+      What happened to jobs since the last turn and is not handed in: that they
+      began, or were cancelled, or found something to be shown only. All else
+      is told when the interaction model reads it.
+    """
     self._turn, self._speaks = turn, speaks
     written: set[Kind] = set()
     for event in events:
-      if event.kind in _WHO:
+      # What a job found was noted when it was found.
+      if event.kind in _WHO and "job" not in event.payload:
         text = event.payload["text"]
         self._note(event.t, _WHO[event.kind], text, event.kind in written)
         written.add(event.kind)
-        if event.kind in ("delegate", "call"):
+        if event.kind == "delegate" or event.kind == "call":
           self._open[event.kind] = self._open.get(event.kind, "") + text
-    for kind in [one for one in self._open if one not in written]:
-      self._start(self._open.pop(kind).strip())
+    for origin in _TASKS:
+      if origin in self._open and origin not in written:
+        self._begin(self._open.pop(origin).strip(), origin)
     self._hand_in()
+    told, self._untold = tuple(self._untold), []
+    return told
 
-  def _start(self, task: str) -> None:
-    words = task.lower().split()
-    if words[:1] == ["cancel"]:
-      jobs = self.desk.running if words[1:2] == ["all"] else [None]
-      for number in jobs:
-        self.desk.cancel(number)
-    elif words:
-      t = clock.audible(self._turn)
-      self.desk.start(Context(task, self.lines, self._instructions, t))
+  def state(self) -> dict[str, Any]:
+    """All that it remembers, as JSON holds it."""
+    return {
+      "turn": self._turn,
+      "speaks": self._speaks,
+      "instructions": self._instructions,
+      "lines": [[one.t, one.who, one.text] for one in self._lines],
+      "open": dict(self._open),
+      "jobs": [[c.task, c.t, c.origin] for c in self.desk.running.values()],
+      "held": [
+        dataclasses.asdict(report) | {"delivery": report.delivery.value}
+        for report, _ in self._held
+      ],
+    }
+
+  def restore(self, state: Mapping[str, Any]) -> None:
+    """Goes on from a `state`; what was being done begins anew."""
+    self._turn, self._speaks = state["turn"], state["speaks"]
+    self._instructions = state["instructions"]
+    self._lines.extend(Line(*line) for line in state["lines"])
+    self._open.update(state["open"])
+    for fields in state["held"]:
+      delivery = Delivery(fields["delivery"])
+      report = Report(**{**fields, "delivery": delivery})
+      self._held.append((report, self._turn))
+    now = clock.audible(self._turn)
+    for task, t, origin in state["jobs"]:
+      context = self._context(task, origin)
+      self.desk.start(dataclasses.replace(context, t=t, ago_s=now - t))
+
+  def _begin(self, task: str, origin: Origin) -> None:
+    """Does what was delegated."""
+    first, _, rest = task.partition(" ")
+    running = self.desk.running
+    if first.lower() == "cancel":
+      if rest.lower() == "all":
+        for number in running:
+          self.desk.cancel(number)
+      elif not rest or rest.isdecimal():
+        self.desk.cancel(int(rest) if rest else None)
+    elif first.lower() == "instead" and rest:
+      self.desk.start(
+        self._context(rest, origin), replaces=max(running, default=None)
+      )
+    elif task:
+      like = [n for n, one in running.items() if one.task == task]
+      self.desk.start(
+        self._context(task, origin), replaces=like[0] if like else None
+      )
+
+  def _context(self, task: str, origin: Origin) -> Context:
+    t = clock.audible(self._turn)
+    return Context(task, self.lines, self._instructions, t, origin)
 
   def _note(self, t: float, who: Who, text: str, goes_on: bool) -> None:
     """Adds to the conversation; what one writes on and on is one line."""
     last = self._lines[-1] if self._lines else None
-    if last is not None and last.who == who and (goes_on or who != "user"):
+    whole = who in ("user", "background")
+    if last is not None and last.who == who and (goes_on or not whole):
       self._lines[-1] = dataclasses.replace(last, text=last.text + text)
     elif text.strip():
       self._lines.append(Line(t, who, text))
 
   def _hear(self, report: Report) -> None:
     self._on_report(report)
-    text = _readable(report)
-    if not text:
-      return
-    self._lines.append(Line(clock.audible(self._turn), "background", text))
-    if report.delivery is not Delivery.SILENT:
+    text, t = report.readable, clock.audible(self._turn)
+    if text:
+      self._lines.append(Line(t, "background", text))
+    if text and report.delivery is not Delivery.SILENT:
       self._held.append((report, self._turn))
       self._hand_in()
+    else:
+      kind = "call_result" if report.origin == "call" else "background"
+      payload = {"text": report.text, **about(report)}
+      self._untold.append(Event(t, self._turn, kind, payload))
 
   def _hand_in(self) -> None:
     for report, since in list(self._held):
       idle = not self._speaks or self._turn - since >= _LONGEST_WAIT
       if idle or report.delivery is Delivery.INTERRUPT:
         self._held.remove((report, since))
-        self._inform(_readable(report))
+        self._inform(report.readable, about(report))
 
 
-def _readable(report: Report) -> str:
-  """What the interaction model reads of a report; nothing of most."""
-  if report.state in _TOLD:
-    return report.text
-  if report.state in ("failed", "timed_out"):
-    return f"no answer to {report.task}: {report.text}"
-  return ""
+def about(report: Report) -> dict[str, Any]:
+  """What the event of a report tells besides its text."""
+  told = {
+    "job": report.job,
+    "state": report.state,
+    "task": report.task,
+    "origin": report.origin,
+    "delivery": report.delivery.value,
+  }
+  return told if report.shown is None else {**told, "shown": report.shown}

@@ -36,28 +36,31 @@ class DeskConfig:
     timeout_s: from a job's beginning, or its last finding, to the next.
     late_s: how much longer it may go on, unheard of until it finds something.
     most_chars: of a finding; an interaction model reads some 40 in a second.
+    most_task: characters of a task.
   """
 
   most: int = 4
   timeout_s: float = 30.0
   late_s: float = 60.0
   most_chars: int = 600
+  most_task: int = 2000
 
   def __post_init__(self):
-    for name in ("most", "timeout_s", "most_chars"):
+    for name in ("most", "timeout_s", "most_chars", "most_task"):
       value = getattr(self, name)
       if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"desk.{name}={value} must be more than 0.")
-    if not self.late_s >= 0:
+    if not (self.late_s >= 0 and math.isfinite(self.late_s)):
       raise ValueError(f"desk.late_s={self.late_s} must be 0 or more.")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Job:
   number: int
   context: Context
   task: "asyncio.Task[None] | None" = None
   state: State = "started"
+  sleeps: bool = False
 
 
 class Desk:
@@ -77,20 +80,24 @@ class Desk:
     """Opens a desk.
 
     Args:
-      report: is called with everything that happens.
+      report: is called with everything that happens, in the loop of asyncio.
     """
     self.counts: dict[State, int] = {}
     self._model, self._cfg = model, cfg
     self._tell = report
     self._jobs: dict[int, _Job] = {}
+    self._tasks: set[asyncio.Task[None]] = set()
     self._number = 0
+    self._changed = asyncio.Event()
 
   @property
-  def running(self) -> list[int]:
-    """Numbers of the jobs that go on, oldest first."""
-    return [
-      one.number for one in self._jobs.values() if one.state != "timed_out"
-    ]
+  def running(self) -> dict[int, Context]:
+    """The jobs that go on by their numbers, oldest first; late ones do not."""
+    return {
+      number: job.context
+      for number, job in self._jobs.items()
+      if job.state != "timed_out"
+    }
 
   def start(self, context: Context, *, replaces: int | None = None) -> int:
     """Starts a job; returns its number.
@@ -102,6 +109,12 @@ class Desk:
       self._stop(replaces, "superseded")
     self._number += 1
     job = _Job(self._number, context)
+    most = self._cfg.most_task
+    if len(context.task) > most:
+      # What is told of a job must not be longer than what was allowed of it.
+      job.context = dataclasses.replace(context, task=context.task[:80])
+      self._report(job, "failed", f"a task has {most} characters at most")
+      return job.number
     if len(self.running) >= self._cfg.most:
       self._report(
         job, "failed", f"{self._cfg.most} other things are being done already"
@@ -110,22 +123,29 @@ class Desk:
     self._jobs[job.number] = job
     self._report(job, "started")
     job.task = asyncio.create_task(self._run(job))
+    self._tasks.add(job.task)
+    job.task.add_done_callback(self._tasks.discard)
     return job.number
 
   def cancel(self, number: int | None = None) -> None:
     """Ends a job; None: the newest. One that is over stays as it is."""
-    if number is None and self.running:
-      number = self.running[-1]
+    if number is None:
+      number = max(self.running, default=None)
     if number is not None:
       self._stop(number, "cancelled")
 
+  async def settle(self) -> None:
+    """Waits until every job is over, or sleeps until a time it named."""
+    while any(not job.sleeps for job in self._jobs.values()):
+      self._changed.clear()
+      await self._changed.wait()
+
   async def close(self) -> None:
-    """Cancels all jobs and waits until they are gone."""
-    jobs = list(self._jobs.values())
-    for job in jobs:
-      self._stop(job.number, "cancelled")
-    tasks = [job.task for job in jobs if job.task is not None]
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancels all jobs, and waits a moment until they are gone."""
+    for number in list(self._jobs):
+      self._stop(number, "cancelled")
+    if self._tasks:
+      await asyncio.wait(self._tasks, timeout=2 * _GRACE_S)
 
   def _stop(self, number: int, state: State) -> None:
     job = self._jobs.pop(number, None)
@@ -141,37 +161,37 @@ class Desk:
     except Exception as error:
       # Whatever a foreign model, its tools or the network raise is a failure
       # of this job and of nothing else.
-      reason = f"{type(error).__name__}: {error}" if str(error) else ""
-      self._report(job, "failed", reason or type(error).__name__)
+      name = type(error).__name__
+      # Ours say it in words; of others the name is half of what they tell.
+      mine = isinstance(error, ValueError) and str(error)
+      self._report(job, "failed", str(error) if mine else f"{name}: {error}")
     finally:
       self._jobs.pop(job.number, None)
+      self._changed.set()
 
   async def _work(self, job: _Job) -> None:
-    cfg, held = self._cfg, None
-    wait_s = cfg.timeout_s
     findings = aiter(self._model.run(job.context))
+    wait_s, found = self._cfg.timeout_s, False
     try:
-      while True:
-        finding = await self._next(job, findings, wait_s)
-        if finding is None:
-          break
-        # One is held back, since the last is the result.
-        if held is not None:
-          self._find(job, "partial", held)
-        held = finding
-        wait_s = finding.wait_s or cfg.timeout_s
-        if finding.wait_s is not None:
-          # It says that it goes on, so it need not be held back.
-          self._find(job, "partial", finding)
-          held = None
+      while (finding := await self._next(job, findings, wait_s)) is not None:
+        more = finding.more or finding.wait_s is not None
+        self._find(job, "partial" if more else "done", finding)
+        if not more:
+          return
+        found = True
+        wait_s = finding.wait_s or self._cfg.timeout_s
+        job.sleeps = finding.wait_s is not None
+        self._changed.set()
     finally:
       close = getattr(findings, "aclose", None)
       if close is not None:
         with contextlib.suppress(Exception):
-          await close()
-    if held is not None:
-      self._find(job, "done", held)
-    elif job.state != "timed_out":
+          await asyncio.wait_for(close(), _GRACE_S)
+    if job.state == "timed_out":
+      return
+    if found:
+      self._report(job, "done")
+    else:
       self._report(job, "failed", "nothing was found")
 
   async def _next(
@@ -180,45 +200,53 @@ class Desk:
     """The next finding; None: there are no more, or its time is over."""
     coming = asyncio.ensure_future(anext(findings, None))
     try:
-      for state, seconds in (("timed_out", wait_s), (None, self._cfg.late_s)):
-        done, _ = await asyncio.wait([coming], timeout=seconds)
-        if done:
-          return coming.result()
-        if state is not None and job.state != "timed_out":
+      done, _ = await asyncio.wait([coming], timeout=wait_s)
+      if not done:
+        if job.state != "timed_out":
           self._report(job, "timed_out", f"no answer in {wait_s:g} s")
-      return None
+        # It sleeps now, as far as anybody who waits is concerned.
+        job.sleeps = True
+        self._changed.set()
+        done, _ = await asyncio.wait([coming], timeout=self._cfg.late_s)
+      return coming.result() if done else None
     finally:
-      coming.cancel()
-      # One that will not be cancelled is not waited for.
-      await asyncio.wait([coming], timeout=_GRACE_S)
+      if not coming.done():
+        coming.cancel()
+        # One that will not be cancelled is not waited for.
+        await asyncio.wait([coming], timeout=_GRACE_S)
 
   def _find(self, job: _Job, state: State, finding: Finding) -> None:
     if job.state == "timed_out":
       state = "late"
     if job.number in self._jobs:
-      self._report(
-        job,
-        state,
-        self._clean(finding.text),
-        delivery=finding.delivery,
-        shown=finding.shown,
-      )
+      self._report(job, state, finding.text, finding)
 
   def _report(
-    self, job: _Job, state: State, text: str = "", **more: object
+    self,
+    job: _Job,
+    state: State,
+    text: str = "",
+    finding: Finding | None = None,
   ) -> None:
     # The end of a job is told once, whatever comes after it.
-    over = job.state in OVER
-    if over or (job.state == "timed_out" and state == "failed"):
+    if job.state in OVER or (job.state == "timed_out" and state == "failed"):
       return
+    # Before anything is counted: it is not text what some call text.
+    text = self._clean(text)
     if state not in ("partial", "late"):
       job.state = state
     self.counts[state] = self.counts.get(state, 0) + 1
-    if state in ("failed", "timed_out"):
-      text = self._clean(text)
-    known = {"delivery": Delivery.WHEN_IDLE, "shown": None} | more
-    report = Report(job.number, state, job.context.task, text, **known)  # pyright: ignore[reportArgumentType]
-    self._tell(report)
+    self._tell(
+      Report(
+        job=job.number,
+        state=state,
+        task=job.context.task,
+        origin=job.context.origin,
+        text=text,
+        delivery=Delivery.WHEN_IDLE if finding is None else finding.delivery,
+        shown=None if finding is None else finding.shown,
+      )
+    )
 
   def _clean(self, text: str) -> str:
     """A line that can be read: no controls, no more than a few words."""

@@ -9,7 +9,10 @@ reports      started, partial, done                    or
 import dataclasses
 import enum
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Origin = Literal["delegate", "call"]
+"""Where a task was written: handed over in words, or a call of a tool."""
 
 Who = Literal["user", "assistant", "screen", "call", "delegate", "background"]
 
@@ -60,28 +63,36 @@ class Context:
     lines: the whole conversation so far, in order.
     instructions: of the session.
     t: when it was delegated, in seconds of the session.
+    ago_s: how long ago that was. More than 0 where a session is resumed: its
+      jobs begin anew then.
   """
 
   task: str
   lines: tuple[Line, ...] = ()
   instructions: str | None = None
   t: float = 0.0
+  origin: Origin = "delegate"
+  ago_s: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-  """What a background model found so far; the last one is the result.
+  """Something that a background model found.
 
   Attributes:
     text: for the interaction model to read.
     delivery: when.
     shown: for the screen, such as a chart; None: nothing.
-    wait_s: until the next one comes, at most; None: as long as usual.
+    more: whether there is more to come; if not, this is the result, and the
+      job is over.
+    wait_s: until the next one comes, at most; None: as long as usual. Who says
+      so sleeps until then, as a timer does.
   """
 
   text: str
   delivery: Delivery = Delivery.WHEN_IDLE
   shown: Mapping[str, Any] | None = None
+  more: bool = False
   wait_s: float | None = None
 
 
@@ -97,14 +108,28 @@ class Report:
   job: int
   state: State
   task: str
+  origin: Origin = "delegate"
   text: str = ""
   delivery: Delivery = Delivery.WHEN_IDLE
   shown: Mapping[str, Any] | None = None
 
+  @property
+  def readable(self) -> str:
+    """What the interaction model reads of it; nothing of most."""
+    if self.state in ("partial", "done", "late"):
+      return self.text
+    if self.state in ("failed", "timed_out"):
+      return f"no answer to {self.task}: {self.text}"
+    return ""
 
+
+@runtime_checkable
 class BackgroundModel(Protocol):
   """A slower model: it may take its time, fail, and be cancelled."""
 
   def run(self, context: Context) -> AsyncIterator[Finding]:
-    """Works on a task; what it yields is heard of while it goes on."""
+    """Works on a task; what it yields is heard of while it goes on.
+
+    It may be cancelled wherever it waits.
+    """
     ...

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
-from interaction_jax.serve.background.job import Finding
+from interaction_jax.serve.background.job import Context, Finding
 
 _WORDS: Final = (
   "zero one two three four five six seven eight nine ten eleven twelve "
@@ -23,6 +23,7 @@ _SMALL: Final = {word: number for number, word in enumerate(_WORDS.split())}
 _TENS: Final = {
   word: 10 * number for number, word in enumerate(_ROUND.split(), 2)
 }
+_WORD: Final = r"[a-z]+|\d+(?:\.\d+)?(?:e[-+]?\d+)?|\S"
 _LARGE: Final = {"hundred": 100, "thousand": 1000, "million": 10**6}
 
 _SIGNS: Final = (
@@ -31,17 +32,27 @@ _SIGNS: Final = (
   (r"\b(multiplied by|times|x)\b", "*"),
   (r"\bplus\b", "+"),
   (r"\b(minus|less)\b", "-"),
-  (r"\b(percent|%) of\b", "/100*"),
-  (r"\bsquare root of\b", "sqrt "),
-  (r"%", "/100"),
+  (r"(\bpercent|%) of\b", "/100*"),
+  (r"\bsquare root of\b", "sqrt"),
+  (r"\bpercent\b|%", "/100"),
+  (r"\bsqrt\s+(\d+\.?\d*)", r"sqrt(\1)"),
 )
 
-_DOES: Final[Mapping[type, Callable[..., float]]] = {
+_SIGN: Final = re.compile(
+  r"sqrt(?=\s*\()|\*\*|[-+*/()]"
+  r"|(?<![\w.])(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])"
+)
+"""What a sum is made of; dates and codes begin with zeros."""
+
+_PAIRS: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
   ast.Add: operator.add,
   ast.Sub: operator.sub,
   ast.Mult: operator.mul,
   ast.Div: operator.truediv,
   ast.Pow: operator.pow,
+}
+
+_ALONE: Final[Mapping[type, Callable[[float], float]]] = {
   ast.USub: operator.neg,
   ast.UAdd: operator.pos,
 }
@@ -80,12 +91,17 @@ _UNITS: Final[Mapping[str, tuple[str, float, float]]] = {
 
 def digits(text: str) -> str:
   """The text with its numbers in digits: "two hundred and five" is 205."""
+  plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower())
+  plain = re.sub(r"\ban? (?=hundred\b|thousand\b|million\b)", "one ", plain)
   done: list[str] = []
   total = part = 0
   inside = False
   # A space behind ends a number that stands last.
-  for word in [*re.findall(r"[a-z]+|\d+\.?\d*|\S", text.lower()), ""]:
+  for word in [*re.findall(_WORD, plain), ""]:
     known = word in _SMALL or word in _TENS
+    if known and inside and not _goes_on(total, part, word):
+      done.append(str(total + part))
+      inside = False
     if known or (inside and word in _LARGE):
       if not inside:
         total, part, inside = 0, 0, True
@@ -102,7 +118,16 @@ def digits(text: str) -> str:
         done.append(str(total + part))
       inside = False
       done.append(word)
-  return " ".join(word for word in done if word)
+  line = " ".join(word for word in done if word)
+  line = re.sub(r"(\d+) (?:and )?a half\b", r"\1.5", line)
+  return re.sub(r"(\d+) point (\d+)", r"\1.\2", line)
+
+
+def _goes_on(total: int, part: int, word: str) -> bool:
+  """Whether a word belongs to the number before it: "twenty" "three" does."""
+  if part % 100 == 0:
+    return total + part > 0
+  return part % 10 == 0 and part % 100 > 10 and 0 < _SMALL.get(word, 10) < 10
 
 
 def readable(number: float) -> str:
@@ -120,46 +145,62 @@ def value(expression: str) -> float:
   """
   if len(expression) > 200:
     raise ValueError("that is too long for a sum")
-  wrapped = re.sub(r"sqrt\s+(\d+\.?\d*)", r"(\1)**0.5", expression)
   try:
-    found = _value(ast.parse(wrapped, mode="eval").body)
-  except (SyntaxError, RecursionError, TypeError) as error:
+    found = _value(ast.parse(expression, mode="eval").body)
+  except (SyntaxError, RecursionError, MemoryError) as error:
     raise ValueError(f"{expression!r} is no sum") from error
   except (ZeroDivisionError, OverflowError) as error:
-    raise ValueError(f"{expression!r}: {error}") from error
+    raise ValueError(f"{expression!r} comes to nothing: {error}") from error
   if not math.isfinite(found) or abs(found) > _MOST:
     raise ValueError(f"{expression!r} comes to more than can be said")
   return found
 
 
 def _value(node: ast.expr) -> float:
-  if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-    return float(node.value)
-  if isinstance(node, ast.UnaryOp) and type(node.op) in _DOES:
-    return _DOES[type(node.op)](_value(node.operand))
-  if isinstance(node, ast.BinOp) and type(node.op) in _DOES:
+  found: Any = None
+  if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    found = float(node.value)  # pyright: ignore[reportArgumentType]
+  elif isinstance(node, ast.UnaryOp) and type(node.op) in _ALONE:
+    found = _ALONE[type(node.op)](_value(node.operand))
+  elif isinstance(node, ast.BinOp) and type(node.op) in _PAIRS:
     left, right = _value(node.left), _value(node.right)
-    found = _DOES[type(node.op)](left, right)
-    if isinstance(found, complex):
-      raise ValueError("there is no such root")
-    return found
-  raise ValueError("a sum has numbers and signs only")
+    found = _PAIRS[type(node.op)](left, right)
+  elif isinstance(node, ast.Call) and ast.unparse(node.func) == "sqrt":
+    found = sum(map(_value, node.args)) ** 0.5
+  if isinstance(found, complex):
+    raise ValueError("there is no such root")
+  if found is None:
+    raise ValueError("a sum has numbers and signs only")
+  return found
 
 
 def sum_in(task: str) -> str | None:
-  """The sum that a task asks for, in digits and signs; None: there is none."""
-  text = digits(task)
+  """The sum that a task asks for, in digits and signs; None: there is none.
+
+  Of several the longest.
+  """
+  text = digits(task[:400])
   for pattern, sign in _SIGNS:
     text = re.sub(pattern, sign, text)
-  found = re.search(
-    r"(sqrt\s+)?[-(]*\s*\d[\d.\s()+*/-]*(sqrt\s+\d+)?[\d.\s()]*", text
-  )
-  if found is None:
-    return None
-  expression = re.sub(r"(?<!t)\s+", "", found.group().strip())
-  expression = expression.replace("sqrt", "sqrt ")
-  signs = re.search(r"\d\)*(\*\*|[-+*/])|sqrt", expression)
-  return expression if signs else None
+  runs, end = [""], 0
+  for found in _SIGN.finditer(text):
+    # Two numbers in a row are not one.
+    row = (runs[-1][-1:] + found.group()[0]).isdecimal() and runs[-1]
+    if row or text[end : found.start()].strip():
+      runs.append("")
+    runs[-1] += found.group()
+    end = found.end()
+  sums = [run for run in runs if _is_sum(run)]
+  return max(sums, key=len, default=None)
+
+
+def _is_sum(run: str) -> bool:
+  """Whether it is complete, and there is something to work out."""
+  try:
+    parsed = ast.parse(run, mode="eval").body
+  except (SyntaxError, RecursionError, MemoryError):
+    return False
+  return isinstance(parsed, ast.BinOp | ast.Call)
 
 
 class Calculator:
@@ -178,10 +219,11 @@ class Calculator:
     found = sum_in(task)
     return None if found is None else {"expression": found}
 
-  async def call(self, *, expression: str) -> AsyncIterator[Finding]:
+  async def call(
+    self, context: Context, *, expression: str
+  ) -> AsyncIterator[Finding]:
     """Finds what it comes to."""
-    plain = sum_in(expression) or expression
-    yield Finding(readable(value(plain)))
+    yield Finding(readable(value(sum_in(expression) or expression)))
 
 
 class Units:
@@ -201,24 +243,24 @@ class Units:
 
   def match(self, task: str) -> Mapping[str, Any] | None:
     """Tasks such as "3 miles in km" or "how many feet are two metres"."""
-    text = digits(task)
-    number = r"(-?\s?\d+\.?\d*)\s*(?:degrees?\s+)?"
+    text = digits(task[:400])
+    number = r"(-?\s?\d+\.?\d*|\ban?)\s*(?:degrees?\s+)?"
+    many = r"how many ([a-z]+) (?:are|is|in)(?: there)?(?: in)? "
     forms = (
       (number + r"([a-z]+)\s+(?:in|into|to|as)\s+([a-z]+)", (1, 2, 3)),
-      (r"how many ([a-z]+) (?:are|is|in)(?: in)? " + number + "([a-z]+)",
-       (2, 3, 1)),
-    )  # fmt: skip
+      (many + number + "([a-z]+)", (2, 3, 1)),
+    )
     for form, order in forms:
       found = re.search(form, text)
       if found is not None:
         amount, unit, into = (found.group(place) for place in order)
         if _unit(unit) and _unit(into):
-          amount = float(amount.replace(" ", ""))
-          return {"amount": amount, "unit": unit, "into": into}
+          amount = 1.0 if amount[0] == "a" else amount.replace(" ", "")
+          return {"amount": float(amount), "unit": unit, "into": into}
     return None
 
   async def call(
-    self, *, amount: float, unit: str, into: str
+    self, context: Context, *, amount: float, unit: str, into: str
   ) -> AsyncIterator[Finding]:
     """Converts it."""
     source, target = _unit(unit), _unit(into)
@@ -226,8 +268,9 @@ class Units:
       raise ValueError(f"{unit} cannot be turned into {into}")
     plain = float(amount) * source[1] + source[2]
     found = (plain - target[2]) / target[1]
-    yield Finding(f"{readable(float(f'{found:.4g}'))} {into}")
+    yield Finding(f"{readable(float(f'{found:.5g}'))} {into}")
 
 
 def _unit(name: str) -> tuple[str, float, float] | None:
+  name = name.lower()
   return _UNITS.get(name) or _UNITS.get(name.removesuffix("s"))
