@@ -74,6 +74,7 @@ class Parcel:
     texts: when, from whom and what; a time is of the session, or counted from
       now where the fourth says so.
     pictures: when, and what, likewise; None: it was lost.
+    about: what the events of its texts tell besides.
   """
 
   samples: Float[np.ndarray, " I"]
@@ -82,6 +83,7 @@ class Parcel:
   pictures: tuple[
     tuple[float, UInt8[np.ndarray, "_ _ 3"] | None, bool], ...
   ] = ()
+  about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,12 +141,14 @@ def check(
   *,
   at: float | None = None,
   speaker: Control = Control.USER,
+  about: Mapping[str, Any] | None = None,
   cfg: InteractionConfig,
 ) -> Parcel:
   """Looks at what came; arguments as those of `Session.push`.
 
   Args:
     speaker: whose text it is.
+    about: what the events of its texts tell besides.
 
   Raises:
     ValueError: samples, pictures or times are not what they should be.
@@ -164,7 +168,7 @@ def check(
   ]
   for time, *_ in [*texts, *pictures]:
     clock.turn_at(time)
-  return Parcel(samples, place, tuple(texts), tuple(pictures))
+  return Parcel(samples, place, tuple(texts), tuple(pictures), about or {})
 
 
 class Conversation:
@@ -180,7 +184,7 @@ class Conversation:
     self.sound = Intake()
     self._words, self._cfg = words, cfg
     self._narrator = Narrator(words)
-    self._texts: list[tuple[float, Control, str]] = []
+    self._texts: list[tuple[float, Control, str, Mapping[str, Any]]] = []
     self._queue: list[int] = []
     self._frames: list[tuple[float, np.ndarray | None]] = []
 
@@ -198,7 +202,7 @@ class Conversation:
     """Takes in what came."""
     now = self.time
     self._texts += [
-      (at + now * from_now, speaker, text)
+      (at + now * from_now, speaker, text, parcel.about)
       for at, speaker, text, from_now in parcel.texts
     ]
     self._frames += [
@@ -266,7 +270,10 @@ class Conversation:
     kept = self._frames
     return {
       "turn": self.turn,
-      "texts": [[at, int(who), text] for at, who, text in self._texts],
+      "texts": [
+        [at, int(who), text, dict(about)]
+        for at, who, text, about in self._texts
+      ],
       "queue": list(self._queue),
       "gaps": self.sound.gaps(),
       "frame_times": [time for time, picture in kept if picture is not None],
@@ -293,7 +300,8 @@ class Conversation:
     """Goes on from what `fields`, `audio` and `frames` held."""
     self.turn = fields["turn"]
     self._texts = [
-      (at, Control(who), text) for at, who, text in fields["texts"]
+      (at, Control(who), text, about)
+      for at, who, text, about in fields["texts"]
     ]
     self._queue = list(fields["queue"])
     pictures = zip(fields["frame_times"], frames, strict=True)
@@ -307,11 +315,11 @@ class Conversation:
     """Queues what came to be read by the end of this turn."""
     due = [one for one in self._texts if clock.turn_at(one[0]) <= self.turn]
     self._texts = self._texts[len(due) :]
-    for _, speaker, text in due:
+    for _, speaker, text, _ in due:
       self._queue += self._marked(speaker, text)
     return [
-      Event(time, self.turn, _TOLD[speaker], {"text": text})
-      for time, speaker, text in due
+      Event(time, self.turn, _kind(speaker, about), {"text": text, **about})
+      for time, speaker, text, about in due
     ]
 
   def _see(self) -> tuple[np.ndarray | None, float]:
@@ -336,6 +344,10 @@ class Conversation:
     """Tokens of a text, opened by who speaks; none of an empty one."""
     words = self._words
     return [words.id_of(speaker), *words.encode(text)] if text else []
+
+
+def _kind(speaker: Control, about: Mapping[str, Any]) -> Kind:
+  return "call_result" if about.get("origin") == "call" else _TOLD[speaker]
 
 
 def _timed(

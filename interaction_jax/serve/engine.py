@@ -16,7 +16,7 @@ import asyncio
 import dataclasses
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +25,9 @@ import numpy as np
 from interaction_jax.model.config import SamplingConfig
 from interaction_jax.serve import conversation, models, session
 from interaction_jax.serve import snapshot as snapshots
+from interaction_jax.serve.background.clerk import Clerk
+from interaction_jax.serve.background.desk import DeskConfig
+from interaction_jax.serve.background.job import BackgroundModel, Report
 from interaction_jax.serve.conversation import Conversation, Timed
 from interaction_jax.serve.driver import Driver, Said
 from interaction_jax.serve.meter import Meter
@@ -61,6 +64,7 @@ class LiveSession:
     name: by which its snapshots are kept.
     seed: of all that it draws.
     reason: why it is over; None: it is not.
+    clerk: hands over to its background model; None: it has none.
   """
 
   def __init__(self, engine: "Engine", seat: Seat, *, name: str, seed: int):
@@ -70,6 +74,7 @@ class LiveSession:
     self._said: asyncio.Queue[Said | None]
     self._said = asyncio.Queue(engine.pace.unread + 1)
     self._room = asyncio.Event()
+    self.clerk: Clerk | None = None
 
   async def __aenter__(self) -> "LiveSession":
     return self
@@ -133,13 +138,9 @@ class LiveSession:
     self._engine._driver.poke()
 
   async def inform(self, text: str) -> None:
-    """Hands in what the background model found; it is read from now on."""
+    """Hands in what a background model found; it is read from now on."""
     self._check_open()
-    parcel = conversation.check(
-      text=text, speaker=Control.BACKGROUND, cfg=self._engine.model.cfg
-    )
-    self._seat.put(parcel, time.monotonic())
-    self._engine._driver.poke()
+    self._inform(text, {})
 
   async def snapshot(self) -> Snapshot:
     """All of the session as it is between two turns, and what waits."""
@@ -156,7 +157,10 @@ class LiveSession:
         frames=seat.talk.frames,
       )
 
-    return await engine._told(save)
+    kept = await engine._told(save)
+    # The clerk has seen those turns by now; what it sees twice it ignores.
+    clerk = None if self.clerk is None else self.clerk.state()
+    return dataclasses.replace(kept, fields={**kept.fields, "clerk": clerk})
 
   async def fork(self) -> "LiveSession":
     """A second session with the same past; each goes its own way.
@@ -164,7 +168,10 @@ class LiveSession:
     Raises:
       FullError: there is no slot for it.
     """
-    return await self._engine.open(snapshot=await self.snapshot())
+    background = None if self.clerk is None else self.clerk.model
+    return await self._engine.open(
+      snapshot=await self.snapshot(), background=background
+    )
 
   async def close(self) -> None:
     """Ends the session; its slot is free then."""
@@ -174,8 +181,23 @@ class LiveSession:
     if self.reason is not None:
       raise ClosedError(f"the session is over: {self.reason}.")
 
+  def _inform(self, text: str, about: Mapping[str, Any]) -> None:
+    if self.reason is None:
+      parcel = conversation.check(
+        text=text,
+        speaker=Control.BACKGROUND,
+        about=about,
+        cfg=self._engine.model.cfg,
+      )
+      self._seat.put(parcel, time.monotonic())
+      self._engine._driver.poke()
+
   def _hear(self, said: Said) -> bool:
     """Hands out a turn; False where nobody fetched those before."""
+    if self.clerk is not None:
+      turn = said.turn
+      told = self.clerk.see(turn.index, said.events, speaks=turn.speaks)
+      said = dataclasses.replace(said, events=(*said.events, *told))
     self._room.set()
     if self._said.qsize() >= self._engine.pace.unread:
       return False
@@ -184,6 +206,8 @@ class LiveSession:
 
   def _over(self, reason: Reason) -> None:
     self.reason = reason
+    if self.clerk is not None:
+      self._engine._spawn(self.clerk.desk.close())
     self._room.set()
     self._said.put_nowait(None)
 
@@ -270,12 +294,19 @@ class Engine:
     instructions: str | None = None,
     snapshot: Snapshot | None = None,
     name: str | None = None,
+    background: BackgroundModel | None = None,
+    desk: DeskConfig = DeskConfig(),  # noqa: B008 - frozen
+    on_report: Callable[[Report], None] = lambda report: None,
   ) -> LiveSession:
     """Begins a session, or goes on with one.
 
     Args:
       snapshot: of a session of this model; seed and instructions are its own.
       name: by which its snapshots are kept; None: a new one.
+      background: the slower model that it delegates to, in the loop of the
+        engine; None: nobody answers.
+      desk: what its jobs may do.
+      on_report: is told of its jobs at once, whether the session is or not.
 
     Raises:
       FullError: no slot is free, or turns are late as it is.
@@ -305,6 +336,16 @@ class Engine:
         slots.load(seat.row, snapshot.state)
 
     live = LiveSession(self, seat, name=name or uuid.uuid4().hex, seed=seed)
+    if background is not None:
+      live.clerk = Clerk(
+        background,
+        live._inform,
+        instructions=instructions,
+        on_report=on_report,
+        cfg=desk,
+      )
+      if snapshot is not None and snapshot.fields["clerk"] is not None:
+        live.clerk.restore(snapshot.fields["clerk"])
     self._sessions[seat.row] = live
     try:
       await self._told(lambda: self._driver.sit(seat, begin))
@@ -322,8 +363,18 @@ class Engine:
     kept = {path.stem for path in self._folder.glob("*.snapshot")}
     return sorted(kept - going)
 
-  async def resume(self, name: str) -> LiveSession:
+  async def resume(
+    self,
+    name: str,
+    *,
+    background: BackgroundModel | None = None,
+    desk: DeskConfig = DeskConfig(),  # noqa: B008 - frozen
+    on_report: Callable[[Report], None] = lambda report: None,
+  ) -> LiveSession:
     """Goes on with a session where its last snapshot was.
+
+    Args:
+      background: as `open` takes it, with what is told of it.
 
     Raises:
       FileNotFoundError: it was not kept.
@@ -333,7 +384,13 @@ class Engine:
       raise FileNotFoundError(f"no session {name!r} was kept.")
     path = self._folder / f"{name}.snapshot"
     snapshot = await asyncio.to_thread(Snapshot.load, path)
-    return await self.open(snapshot=snapshot, name=name)
+    return await self.open(
+      snapshot=snapshot,
+      name=name,
+      background=background,
+      desk=desk,
+      on_report=on_report,
+    )
 
   def report(self) -> dict[str, Any]:
     """What was counted, and what there is."""

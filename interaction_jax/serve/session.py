@@ -10,8 +10,9 @@ bits, however the input was cut.
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,8 @@ from jaxtyping import Float
 from interaction_jax.model.config import SamplingConfig
 from interaction_jax.serve import conversation, models, programs
 from interaction_jax.serve import snapshot as snapshots
+from interaction_jax.serve.background.job import BackgroundModel
+from interaction_jax.serve.background.office import Note, Office
 from interaction_jax.serve.conversation import (
   Conversation,
   Made,
@@ -30,6 +33,7 @@ from interaction_jax.serve.conversation import (
 from interaction_jax.serve.events import Event
 from interaction_jax.serve.models import Model
 from interaction_jax.serve.snapshot import Snapshot
+from interaction_jax.turns import clock
 from interaction_jax.turns.vocabulary import Control
 
 
@@ -43,11 +47,13 @@ class Answer:
       heard.
     events: what happened, in order.
     turns: each turn that was run.
+    notes: what the background model found, and a turn read.
   """
 
   audio: Float[np.ndarray, " I"]
   events: tuple[Event, ...]
   turns: tuple[Turn, ...]
+  notes: tuple[Note, ...] = ()
 
 
 class Session:
@@ -57,6 +63,8 @@ class Session:
     model: that is talked to.
     seed: of all it draws.
     sampling: how it draws.
+    background: the slower model that it delegates to, in a thread of its own;
+      None: nobody answers.
 
   Raises:
     ValueError: the instructions do not fit into `memory.pinned`.
@@ -70,6 +78,7 @@ class Session:
     seed: int = 0,
     instructions: str | None = None,
     sampling: SamplingConfig = models.GREEDY,
+    background: BackgroundModel | None = None,
   ):
     if not isinstance(model, Model):
       model = models.load(model)
@@ -79,6 +88,16 @@ class Session:
     pinned = self._conversation.pinned(instructions)
     self._programs = model.programs(sampling)
     self._state = self._programs.open(model.params, seed, pinned)
+    self.background = background
+    self._office = None
+    if background is not None:
+      self._office = Office(background, instructions=instructions)
+
+  def __enter__(self) -> "Session":
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
 
   @property
   def turn(self) -> int:
@@ -123,20 +142,58 @@ class Session:
     parcel = conversation.check(audio, frames, text, at=at, cfg=cfg)
     return self._take(parcel)
 
-  def inform(self, text: str) -> None:
-    """Hands in what the background model found; it is read from now on."""
+  def inform(
+    self,
+    text: str,
+    about: Mapping[str, Any] | None = None,
+    *,
+    at: float | None = None,
+  ) -> None:
+    """Hands in what a background model found; it is read from now on.
+
+    Args:
+      about: what its event tells besides, such as the number of a job.
+      at: from when on it is read instead, in seconds of the session.
+    """
     self._take(
       conversation.check(
-        text=text, speaker=Control.BACKGROUND, cfg=self.model.cfg
+        text=text if at is None else [(at, text)],
+        speaker=Control.BACKGROUND,
+        about=about,
+        cfg=self.model.cfg,
       )
     )
+
+  def settle(self, seconds: float) -> None:
+    """Waits for the background model, at most so long.
+
+    Nothing waits for it otherwise. Who runs a recording faster than it was
+    spoken gives it the time that it would have had.
+    """
+    if self._office is not None:
+      self._office.settle(seconds)
+
+  def cancel(self, job: int | None = None) -> None:
+    """Ends what the background model is doing; None: the newest job."""
+    if self._office is not None:
+      self._office.cancel(job)
+
+  def close(self) -> None:
+    """Ends everything that the background model is doing."""
+    if self._office is not None:
+      self._office.close()
+      self._office = None
 
   def snapshot(self) -> Snapshot:
     """All of the session but the model, as it is between two turns."""
     talk = self._conversation
+    clerk = None if self._office is None else self._office.state()
+    # After that nothing is found which is neither here nor there.
+    self._learn()
     return Snapshot(
       fields=snapshots.head(self.model, self.seed, self.sampling)
-      | talk.fields(),
+      | talk.fields()
+      | {"clerk": clerk},
       # np.array copies: a view would lie in memory that the next turn reuses.
       state=tuple(np.array(leaf) for leaf in jax.tree.leaves(self._state)),
       audio=talk.audio,
@@ -144,10 +201,17 @@ class Session:
     )
 
   @classmethod
-  def resume(cls, model: Model | str | Path, snapshot: Snapshot) -> "Session":
+  def resume(
+    cls,
+    model: Model | str | Path,
+    snapshot: Snapshot,
+    *,
+    background: BackgroundModel | None = None,
+  ) -> "Session":
     """Goes on where a snapshot was taken.
 
-    On the same platform and versions, what follows has the same bits.
+    On the same platform and versions, what follows has the same bits. What the
+    background model was doing begins anew.
 
     Raises:
       ValueError: the snapshot is of a session of another model.
@@ -157,26 +221,55 @@ class Session:
     fields = snapshot.fields
     snapshots.check(snapshot, model)
     sampling = SamplingConfig(**fields["sampling"])
-    session = cls(model, seed=fields["seed"], sampling=sampling)
+    session = cls(
+      model, seed=fields["seed"], sampling=sampling, background=background
+    )
     shape = jax.tree.structure(session._state)
     leaves = programs.place(list(snapshot.state), model.mesh)
     session._state = shape.unflatten(leaves)
     session._conversation.restore(fields, snapshot.audio, snapshot.frames)
+    if session._office is not None and fields["clerk"] is not None:
+      session._office.restore(fields["clerk"])
     return session
 
   def fork(self) -> "Session":
     """A second session with the same past; each goes its own way."""
-    return Session.resume(self.model, self.snapshot())
+    return Session.resume(
+      self.model, self.snapshot(), background=self.background
+    )
 
   def _take(self, parcel: conversation.Parcel) -> Answer:
     self._conversation.take(parcel)
-    turns, events = [], []
-    while (ready := self._conversation.next()) is not None:
+    turns, events, notes = [], [], []
+    while True:
+      notes += self._learn()
+      ready = self._conversation.next()
+      if ready is None:
+        break
       turn, told = self._run(ready)
+      if self._office is not None:
+        events += self._office.events()
+        self._office.see(turn.index, told, speaks=turn.speaks)
       turns.append(turn)
       events += told
     voices = [np.zeros(0, np.float32), *(turn.voice for turn in turns)]
-    return Answer(np.concatenate(voices), tuple(events), tuple(turns))
+    return Answer(
+      np.concatenate(voices), tuple(events), tuple(turns), tuple(notes)
+    )
+
+  def _learn(self) -> list[Note]:
+    """Takes in what the background model found, for the next turn to read."""
+    notes = [] if self._office is None else self._office.notes(self.turn)
+    for note in notes:
+      self._conversation.take(
+        conversation.check(
+          text=[(clock.seconds(note.turn), note.text)],
+          speaker=Control.BACKGROUND,
+          about=note.about,
+          cfg=self.model.cfg,
+        )
+      )
+    return notes
 
   def _run(self, ready: Ready) -> tuple[Turn, tuple[Event, ...]]:
     """One turn: sees, reads, hears, and tells what came of it."""

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from interaction_jax.model.config import SamplingConfig
 from interaction_jax.serve.models import Model
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -47,5 +47,5 @@ def test_another_version_is_refused(taken, monkeypatch):
   with monkeypatch.context() as patch:
     patch.setattr(snapshot, "FORMAT", 99)
     content = taken.to_bytes()
-  with pytest.raises(ValueError, match="format=99, not 2"):
+  with pytest.raises(ValueError, match="format=99, not 3"):
     Snapshot.from_bytes(content)

@@ -55,6 +55,7 @@ class Clerk:
   All of it happens in one loop of asyncio.
 
   Attributes:
+    model: the background model.
     desk: that does the jobs.
   """
 
@@ -72,6 +73,7 @@ class Clerk:
     Args:
       on_report: is told of everything at once, whether it is handed in or not.
     """
+    self.model = model
     self.desk = Desk(model, self._hear, cfg=cfg)
     self._inform, self._on_report = inform, on_report
     self._instructions = instructions
@@ -96,9 +98,11 @@ class Clerk:
       began, or were cancelled, or found something to be shown only. All else
       is told when the interaction model reads it.
     """
-    self._turn, self._speaks = turn, speaks
+    again = turn <= self._turn
+    self._turn, self._speaks = max(turn, self._turn), speaks
     written: set[Kind] = set()
-    for event in events:
+    # A session that is resumed may run turns again which were seen before.
+    for event in () if again else events:
       # What a job found was noted when it was found.
       if event.kind in _WHO and "job" not in event.payload:
         text = event.payload["text"]
@@ -107,7 +111,7 @@ class Clerk:
         if event.kind == "delegate" or event.kind == "call":
           self._open[event.kind] = self._open.get(event.kind, "") + text
     for origin in _TASKS:
-      if origin in self._open and origin not in written:
+      if origin in self._open and origin not in written and not again:
         self._begin(self._open.pop(origin).strip(), origin)
     self._hand_in()
     told, self._untold = tuple(self._untold), []

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from interaction_jax.serve.background.job import (
@@ -37,6 +37,7 @@ class DeskConfig:
     late_s: how much longer it may go on, unheard of until it finds something.
     most_chars: of a finding; an interaction model reads some 40 in a second.
     most_task: characters of a task.
+    most_findings: of one job.
   """
 
   most: int = 4
@@ -44,14 +45,25 @@ class DeskConfig:
   late_s: float = 60.0
   most_chars: int = 600
   most_task: int = 2000
+  most_findings: int = 200
 
   def __post_init__(self):
-    for name in ("most", "timeout_s", "most_chars", "most_task"):
+    for name in (
+      "most",
+      "timeout_s",
+      "most_chars",
+      "most_task",
+      "most_findings",
+    ):
       value = getattr(self, name)
       if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"desk.{name}={value} must be more than 0.")
     if not (self.late_s >= 0 and math.isfinite(self.late_s)):
       raise ValueError(f"desk.late_s={self.late_s} must be 0 or more.")
+
+
+_Findings = asyncio.Queue[Finding | None]
+"""What a model finds; None: there is no more."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -170,50 +182,82 @@ class Desk:
       self._changed.set()
 
   async def _work(self, job: _Job) -> None:
-    findings = aiter(self._model.run(job.context))
-    wait_s, found = self._cfg.timeout_s, False
+    findings: _Findings = asyncio.Queue()
+    # The model runs in one task from its beginning to its end, since what it
+    # opens may have to be closed where it was opened.
+    model = asyncio.create_task(self._pump(job.context, findings))
     try:
-      while (finding := await self._next(job, findings, wait_s)) is not None:
-        more = finding.more or finding.wait_s is not None
-        self._find(job, "partial" if more else "done", finding)
-        if not more:
-          return
-        found = True
-        wait_s = finding.wait_s or self._cfg.timeout_s
-        job.sleeps = finding.wait_s is not None
-        self._changed.set()
+      found = await self._watch(job, findings)
+      if found is not None:
+        # Raises what the model raised.
+        await model
+        if found:
+          self._report(job, "done")
+        else:
+          self._report(job, "failed", "nothing was found")
     finally:
-      close = getattr(findings, "aclose", None)
-      if close is not None:
-        with contextlib.suppress(Exception):
-          await asyncio.wait_for(close(), _GRACE_S)
-    if job.state == "timed_out":
-      return
-    if found:
-      self._report(job, "done")
-    else:
-      self._report(job, "failed", "nothing was found")
+      model.cancel()
+      # One that will not be cancelled is not waited for.
+      await asyncio.wait([model], timeout=_GRACE_S)
+      if model.done() and not model.cancelled():
+        # Nobody asks any more, but asyncio complains where nobody did.
+        model.exception()
+
+  async def _pump(self, context: Context, findings: _Findings) -> None:
+    try:
+      found = self._model.run(context)
+      async with contextlib.AsyncExitStack() as stack:
+        if isinstance(found, AsyncGenerator):
+          await stack.enter_async_context(contextlib.aclosing(found))
+        async for finding in found:
+          findings.put_nowait(finding)
+          # Even one that never waits leaves time for others.
+          await asyncio.sleep(0)
+    finally:
+      findings.put_nowait(None)
+
+  async def _watch(self, job: _Job, findings: _Findings) -> int | None:
+    """Tells of findings until the model has no more; returns how many.
+
+    None: all is told, since there was a result, or time is over.
+    """
+    wait_s, found = self._cfg.timeout_s, 0
+    while True:
+      try:
+        finding = await self._next(job, findings, wait_s)
+      except TimeoutError:
+        return None
+      if finding is None:
+        return found
+      more = finding.more or finding.wait_s is not None
+      self._find(job, "partial" if more else "done", finding)
+      if not more:
+        return None
+      found += 1
+      if found == self._cfg.most_findings:
+        raise ValueError(f"{found} things were found, and no end")
+      wait_s = finding.wait_s or self._cfg.timeout_s
+      job.sleeps = finding.wait_s is not None
+      self._changed.set()
 
   async def _next(
-    self, job: _Job, findings: AsyncIterator[Finding], wait_s: float
+    self, job: _Job, findings: _Findings, wait_s: float
   ) -> Finding | None:
-    """The next finding; None: there are no more, or its time is over."""
-    coming = asyncio.ensure_future(anext(findings, None))
-    try:
-      done, _ = await asyncio.wait([coming], timeout=wait_s)
-      if not done:
-        if job.state != "timed_out":
-          self._report(job, "timed_out", f"no answer in {wait_s:g} s")
-        # It sleeps now, as far as anybody who waits is concerned.
-        job.sleeps = True
-        self._changed.set()
-        done, _ = await asyncio.wait([coming], timeout=self._cfg.late_s)
-      return coming.result() if done else None
-    finally:
-      if not coming.done():
-        coming.cancel()
-        # One that will not be cancelled is not waited for.
-        await asyncio.wait([coming], timeout=_GRACE_S)
+    """The next finding; None: there are no more.
+
+    Raises:
+      TimeoutError: its time is over, and it is not even late.
+    """
+    with contextlib.suppress(TimeoutError):
+      async with asyncio.timeout(wait_s):
+        return await findings.get()
+    if job.state != "timed_out":
+      self._report(job, "timed_out", f"no answer in {wait_s:g} s")
+    # It sleeps now, as far as anybody who waits is concerned.
+    job.sleeps = True
+    self._changed.set()
+    async with asyncio.timeout(self._cfg.late_s):
+      return await findings.get()
 
   def _find(self, job: _Job, state: State, finding: Finding) -> None:
     if job.state == "timed_out":
@@ -229,7 +273,8 @@ class Desk:
     finding: Finding | None = None,
   ) -> None:
     # The end of a job is told once, whatever comes after it.
-    if job.state in OVER or (job.state == "timed_out" and state == "failed"):
+    late = job.state == "timed_out" and state in ("failed", "done")
+    if job.state in OVER or late:
       return
     # Before anything is counted: it is not text what some call text.
     text = self._clean(text)

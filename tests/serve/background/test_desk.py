@@ -68,6 +68,40 @@ def test_a_failure_is_told_once_in_a_few_words(run, play, steps, problem):
   assert len(last.text) <= DeskConfig().most_chars
 
 
+def test_what_fails_halfway_has_failed(run, play):
+  steps = [Finding("a part", more=True), ConnectionError("gone")]
+  assert told(run(play(steps)))[1:] == [
+    (1, "partial", "a part"),
+    (1, "failed", "ConnectionError: gone"),
+  ]
+
+
+def test_who_finds_things_for_ever_is_ended(run, play):
+  model = play([Finding("x", more=True)] * 10**4)
+  reports = run(model, most_findings=20)
+  assert len(reports) == 22 and model.cancelled == 0
+  assert told(reports)[-1] == (1, "failed", "20 things were found, and no end")
+
+
+def test_a_model_runs_in_one_task(run):
+  class Opens:
+    def __init__(self):
+      self.tasks = set()
+
+    async def run(self, context):
+      self.tasks.add(asyncio.current_task())
+      try:
+        yield Finding("a", more=True)
+        self.tasks.add(asyncio.current_task())
+        yield Finding("b")
+      finally:
+        self.tasks.add(asyncio.current_task())
+
+  model = Opens()
+  assert [one.text for one in run(model)] == ["", "a", "b"]
+  assert len(model.tasks) == 1
+
+
 def test_what_has_no_findings_at_all_fails(run):
   class Wrong:
     def run(self, context):
