@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -90,7 +91,12 @@ class Meter:
 
   def text(self) -> str:
     """The same, as Prometheus reads it."""
-    return "".join(
-      f"interaction_jax_{name} {value}\n"
-      for name, value in sorted(self.report().items())
-    )
+    return text(self.report())
+
+
+def text(report: Mapping[str, float]) -> str:
+  """Numbers by their names, as Prometheus reads them."""
+  return "".join(
+    f"interaction_jax_{name} {value}\n"
+    for name, value in sorted(report.items())
+  )

@@ -1,0 +1,1 @@
+"""Protocols: thin adapters between a socket and a session of an engine."""

@@ -1,0 +1,318 @@
+"""The server: sockets and a page in front of an engine.
+
+    /v1/live/sessions   OpenAI Live; /{id}/fork and /{id}/attach beside it
+    /v1/realtime        OpenAI Realtime, as of its general availability
+    /api/chat           Moshi
+    /                   the page, if there is one
+    /healthz            200 once everything is compiled, else 503
+    /metrics            what is counted, as Prometheus reads it
+
+It listens at once, and lets people in once the engine is there. When it is
+told to end, sessions are kept, where there is a folder for it, and each client
+is told. What is logged, a line of JSON each, never holds what was said.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from interaction_jax.serve import access, meter
+from interaction_jax.serve.access import Access, DeniedError
+from interaction_jax.serve.engine import Engine
+from interaction_jax.serve.protocol import live, moshi, realtime
+from interaction_jax.serve.protocol.line import Line
+from interaction_jax.serve.protocol.lobby import Lobby
+from interaction_jax.serve.protocol.message import Refusal
+from interaction_jax.serve.protocol.talk import Talk
+
+PAGE: Final = Path(__file__).parent / "web" / "static"
+"""The folder of the page."""
+
+log = logging.getLogger("interaction_jax.serve")
+
+_HEADERS: Final = {
+  "Content-Security-Policy": (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+  ),
+  "Permissions-Policy": "microphone=(self), camera=(self)",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+}
+
+_STATUS: Final = {"server_full": 503, "server_not_ready": 503}
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+  """Where a server listens.
+
+  Attributes:
+    port: 0 lets the system choose.
+    cert, key: files in PEM; None: TLS is the proxy's, or nobody's.
+  """
+
+  host: str = "127.0.0.1"
+  port: int = 8080
+  cert: Path | None = None
+  key: Path | None = None
+
+  def __post_init__(self):
+    if not 0 <= self.port < 65_536:
+      raise ValueError(f"--port={self.port} must lie in 0 to 65535.")
+    if (self.cert is None) != (self.key is None):
+      raise ValueError("--tls-cert and --tls-key are of use together only.")
+    for name, path in (("cert", self.cert), ("key", self.key)):
+      if path is not None and not path.is_file():
+        raise FileNotFoundError(f"--tls-{name}={path} is not a file.")
+
+
+def app(
+  lobby: Lobby, rules: Access, make: Callable[[], Engine], *, page: Path = PAGE
+) -> Starlette:
+  """The application.
+
+  Args:
+    make: an engine; called beside everything else, since it compiles.
+    page: a folder of files that are served at /.
+  """
+
+  def talks(
+    enter: Callable[[Line, str], Awaitable[None]],
+  ) -> Callable[[WebSocket], Awaitable[None]]:
+    async def endpoint(socket: WebSocket) -> None:
+      await _enter(socket, lobby, rules, enter)
+
+    return endpoint
+
+  def run(build: Callable[..., Talk]) -> Callable[..., Awaitable[None]]:
+    async def enter(line: Line, owner: str) -> None:
+      await build(lobby, line, owner).run()
+
+    return enter
+
+  async def attach(line: Line, owner: str) -> None:
+    talk, guest = live.find(lobby, line.path["origin"], owner)
+    side = talk.attach(guest, line)
+    try:
+      await side.run()
+    finally:
+      talk.detach(side)
+
+  async def healthz(request: Request) -> Response:
+    engine = lobby.engine
+    ready = engine is not None and engine.healthy and not lobby.ending
+    told = {"ready": ready, **({} if engine is None else _room(engine))}
+    return JSONResponse(told, 200 if ready else 503)
+
+  async def metrics(request: Request) -> Response:
+    rules.owner(request)
+    counted = {f"server_{name}": n for name, n in lobby.counts.items()}
+    counted["server_connections_open"] = len(lobby.talks)
+    if lobby.engine is not None:
+      counted |= lobby.engine.report()
+    return PlainTextResponse(meter.text(counted))
+
+  async def denied(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DeniedError), "another error came here"
+    return JSONResponse({"error": error.why}, error.status)
+
+  routes: list[BaseRoute] = [
+    WebSocketRoute("/v1/live/sessions", talks(run(live.LiveTalk))),
+    WebSocketRoute(
+      "/v1/live/sessions/{origin}/fork", talks(run(live.LiveTalk))
+    ),
+    WebSocketRoute("/v1/live/sessions/{origin}/attach", talks(attach)),
+    WebSocketRoute("/v1/realtime", talks(run(realtime.RealtimeTalk))),
+    WebSocketRoute("/api/chat", talks(run(moshi.MoshiTalk))),
+    Route("/healthz", healthz),
+    Route("/metrics", metrics),
+  ]
+  if (page / "index.html").is_file():
+    routes.append(Mount("/", _Page(directory=page, html=True)))
+
+  @contextlib.asynccontextmanager
+  async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    opening = asyncio.create_task(_open(lobby, make))
+    try:
+      yield
+    finally:
+      opening.cancel()
+      await asyncio.gather(opening, return_exceptions=True)
+
+  return Starlette(
+    routes=routes,
+    lifespan=lifespan,
+    exception_handlers={DeniedError: denied},
+  )
+
+
+class Server(uvicorn.Server):
+  """A server that lets its sessions end before it does."""
+
+  def __init__(self, lobby: Lobby, application: Starlette, place: Place):
+    super().__init__(
+      uvicorn.Config(
+        application,
+        host=place.host,
+        port=place.port,
+        ssl_certfile=place.cert,
+        ssl_keyfile=place.key,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=lobby.cfg.message_bytes,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=10,
+      )
+    )
+    self._lobby = lobby
+
+  async def shutdown(self, sockets: Any = None) -> None:
+    """Sends everybody home, then ends."""
+    await self._lobby.farewell()
+    await super().shutdown(sockets)
+
+
+def run(
+  place: Place, lobby: Lobby, rules: Access, make: Callable[[], Engine]
+) -> None:
+  """Serves until it is told to end."""
+  log_to_stderr()
+  scheme = "http" if place.cert is None else "https"
+  log.info("listening", extra={"at": f"{scheme}://{place.host}:{place.port}"})
+  Server(lobby, app(lobby, rules, make), place).run()
+
+
+def log_to_stderr() -> None:
+  """Logs in lines of JSON."""
+  handler = logging.StreamHandler()
+  handler.setFormatter(_Lines())
+  log.addHandler(handler)
+  log.setLevel(logging.INFO)
+  log.propagate = False
+
+
+class _Lines(logging.Formatter):
+  """A record as a line of JSON, with what was passed as `extra`."""
+
+  _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+  def format(self, record: logging.LogRecord) -> str:
+    told = {
+      "time": round(record.created, 3),
+      "level": record.levelname.lower(),
+      "event": record.getMessage(),
+      **{k: v for k, v in vars(record).items() if k not in self._USUAL},
+    }
+    if record.exc_info:
+      # Where it happened; what values were there is nobody's business.
+      kind, _, trace = record.exc_info
+      told["error"] = getattr(kind, "__name__", "")
+      told["where"] = _places(trace)
+    return json.dumps(told, default=str)
+
+
+def _places(trace: Any) -> list[str]:
+  found = []
+  while trace is not None:
+    code = trace.tb_frame.f_code
+    found.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+    trace = trace.tb_next
+  return found[-8:]
+
+
+class _Page(StaticFiles):
+  """Files that are served with headers which keep strangers out."""
+
+  def file_response(self, *args: Any, **more: Any) -> Response:
+    response = super().file_response(*args, **more)
+    response.headers.update(_HEADERS)
+    return response
+
+
+async def _open(lobby: Lobby, make: Callable[[], Engine]) -> None:
+  """Brings the engine up, and holds it until the server ends."""
+  began = time.monotonic()
+  try:
+    engine = await asyncio.to_thread(make)
+  except Exception:
+    # The server stays, and says that it is not well.
+    log.exception("engine failed")
+    return
+  async with engine:
+    lobby.engine = engine
+    took = round(time.monotonic() - began, 1)
+    log.info("ready", extra={"seconds": took, **_room(engine)})
+    try:
+      await asyncio.get_running_loop().create_future()
+    finally:
+      lobby.engine = None
+
+
+async def _enter(
+  socket: WebSocket,
+  lobby: Lobby,
+  rules: Access,
+  enter: Callable[[Line, str], Awaitable[None]],
+) -> None:
+  """Lets somebody in, or says why not."""
+  try:
+    owner = rules.owner(socket)
+    lobby.check_ready()
+    if lobby.num_connections(owner) >= lobby.cfg.connections:
+      raise DeniedError(429, "too many connections")
+  except DeniedError as error:
+    await _turn_away(socket, lobby, error.status, error.why)
+    return
+  except Refusal as refusal:
+    status = _STATUS.get(refusal.code, 403)
+    await _turn_away(socket, lobby, status, refusal.message)
+    return
+  await socket.accept(access.subprotocol(socket))
+  lobby.counts["connections"] += 1
+  line = Line(socket, lobby.cfg)
+  try:
+    await enter(line, owner)
+  except Refusal as refusal:
+    await line.close(1008, refusal.code)
+  except Exception:
+    # A mistake of ours must not be felt by anybody else.
+    lobby.counts["connections_failed"] += 1
+    log.exception("connection failed", extra={"path": _route(socket)})
+    await line.close(1011, "failed")
+
+
+async def _turn_away(
+  socket: WebSocket, lobby: Lobby, status: int, why: str
+) -> None:
+  lobby.counts["connections_denied"] += 1
+  log.info("denied", extra={"status": status, "path": _route(socket)})
+  await socket.send_denial_response(JSONResponse({"error": why}, status))
+
+
+def _room(engine: Engine) -> dict[str, Any]:
+  return {"sessions": engine.num_sessions, "slots": engine.num}
+
+
+def _route(came: HTTPConnection) -> str:
+  """The path without what is somebody's own."""
+  origin = came.path_params.get("origin")
+  path = came.url.path
+  return path.replace(origin, "{id}") if origin else path
