@@ -292,6 +292,47 @@ def _replay(folder: str) -> int:
   return 0 if found.difference is None else 1
 
 
+def _serve(
+  *,
+  checkpoint: str,
+  host: str,
+  port: int,
+  sessions: int,
+  token_file: str | None,
+  origin: list[str],
+  snapshots: str | None,
+  recordings: str | None,
+  tls_cert: str | None,
+  tls_key: str | None,
+  mesh: str | None,
+) -> None:
+  from interaction_jax.serve import access, models, server
+  from interaction_jax.serve.engine import Engine
+  from interaction_jax.serve.protocol.lobby import Lobby
+
+  def path(given: str | None) -> Path | None:
+    return None if given is None else Path(given)
+
+  # What is wrong is told before the model is loaded, which takes seconds.
+  place = server.Place(host, port, path(tls_cert), path(tls_key))
+  tokens = () if token_file is None else access.read_tokens(token_file)
+  rules = access.Access(host, tokens=tokens, origins=origin)
+  if sessions < 1:
+    raise ValueError(f"--sessions={sessions} must be 1 or more.")
+  models.find(checkpoint)
+  if mesh is not None:
+    settings.mesh_line(mesh)
+  lobby = Lobby(snapshots=path(snapshots), recordings=path(recordings))
+
+  def make() -> Engine:
+    model = models.load(
+      checkpoint, mesh=mesh, sessions=sessions, cache=models.cache()
+    )
+    return Engine(model, sessions=sessions, snapshots=snapshots)
+
+  server.run(place, lobby, rules, make)
+
+
 def _evaluate(
   *,
   suite: str | None,
@@ -418,6 +459,25 @@ COMMANDS = {
       "runs a session again and says whether every bit agrees",
       _replay,
       arguments=("DIR",),
+    ),
+    Command(
+      "serve",
+      "serves a model to clients of OpenAI Live, Realtime and Moshi",
+      _serve,
+      flags=(
+        Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
+        Flag("host", "127.0.0.1", "where to listen"),
+        Flag("port", 8080, "0 lets the system choose"),
+        Flag("sessions", 8, "how many at once"),
+        Flag("token-file", None, "tokens of clients, one on each line"),
+        Flag("origin", (), "of a page that may come in: https://example.org"),
+        Flag("snapshots", None, "a folder in which sessions outlive a restart"),
+        Flag("recordings", None, "a folder for sessions that ask for it"),
+        Flag("tls-cert", None, "a certificate in PEM"),
+        Flag("tls-key", None, "and its key"),
+        Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+      ),
+      extra="serve",
     ),
     Command(
       "train",
