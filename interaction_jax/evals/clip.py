@@ -69,6 +69,14 @@ def soundtrack(path: Path) -> Float[np.ndarray, " _"]:
   return np.concatenate(list(media.sound(path))).astype(np.float32)
 
 
+def rate(path: Path) -> float:
+  """Pictures a second of a video, as annotations by frame count them."""
+  import av
+
+  with av.open(str(path)) as container:
+    return float(container.streams.video[0].average_rate or 25)
+
+
 def joined(
   parts: Sequence[tuple[float, Float[np.ndarray, " _"]]], seconds: float
 ) -> Float[np.ndarray, " _"]:

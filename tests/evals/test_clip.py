@@ -74,6 +74,10 @@ def test_the_same_scene_has_the_same_bits(video, tmp_path):
   assert (tmp_path / "b.mp4").read_bytes() == video.read_bytes()
 
 
+def test_pictures_a_second(video):
+  assert clip.rate(video) == 10.0
+
+
 def test_sounds_are_put_where_they_belong():
   one, two = np.ones(4, np.float32), np.full(8, 2, np.float32)
   made = clip.joined([(0.0, one), (2 / RATE, two)], 6 / RATE)

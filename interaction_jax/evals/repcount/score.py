@@ -54,13 +54,19 @@ class Count:
 
 
 def count(
-  words: Sequence[Word], cycles: Sequence[tuple[float, float]]
+  words: Sequence[Word],
+  cycles: Sequence[tuple[float, float]],
+  *,
+  wanted: int | None = None,
 ) -> Count:
   """The last number that is said after the last repetition but one.
 
   Args:
     cycles: from when to when each repetition goes, in seconds.
+    wanted: how many there are, where an annotation says another number than
+      it has times.
   """
   after = cycles[-2][1] if len(cycles) > 1 else 0.0
   told = numeral.told(words, after=after)
-  return Count(told[-1] if told else None, len(cycles))
+  wanted = len(cycles) if wanted is None else wanted
+  return Count(told[-1] if told else None, wanted)

@@ -33,6 +33,10 @@ def test_of_one_repetition_everything_is_late_enough():
   assert score.count(said((0.1, "two")), ()) == Count(2, 0)
 
 
+def test_an_annotation_may_know_better_how_many_there_are():
+  assert score.count(said((5.2, "five")), CYCLES, wanted=5) == Count(5, 5)
+
+
 @pytest.mark.parametrize(
   ("told", "wanted", "obo", "exact", "relative", "error"),
   [
