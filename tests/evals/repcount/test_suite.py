@@ -50,7 +50,7 @@ def test_jumps_are_seen_when_the_annotation_says_so(items):
   record = item.open((60, 80))
   times = record.frame_times / 16_000
   still = record.frames[0].astype(int)
-  moving = [np.abs(x.astype(int) - still).max() > 120 for x in record.frames]
+  moving = [np.abs(x.astype(int) - still).max() > 60 for x in record.frames]
   for time, moves in zip(times, moving, strict=True):
     inside = any(a + 0.05 < time < b - 0.05 for a, b in item.truth["cycles"])
     outside = not any(
