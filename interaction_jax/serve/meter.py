@@ -94,7 +94,7 @@ class Meter:
     return text(self.report())
 
 
-def text(report: Mapping[str, float]) -> str:
+def text(report: Mapping[str, float | int]) -> str:
   """Numbers by their names, as Prometheus reads them."""
   return "".join(
     f"interaction_jax_{name} {value}\n"
