@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from interaction_jax.evals.harness.output import Word
+from interaction_jax.evals.harness.suite import Reply
 
 GAP_S: Final = 0.6
 """Seconds of silence that end an utterance."""
@@ -52,6 +53,18 @@ def split(
     else:
       found.append(Utterance(word.text, word.start, word.end))
   return found
+
+
+def written(reply: Reply) -> str:
+  """What a system answered in writing: on the screen, else what it spoke.
+
+  Where it tells neither, it is what was heard of it.
+  """
+  for kind in ("show", "say"):
+    text = reply.written(kind).strip()
+    if text:
+      return text
+  return reply.text
 
 
 def plain(text: str) -> list[str]:

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 
 from interaction_jax.evals import utterance
 from interaction_jax.evals.harness.output import Word
+from interaction_jax.evals.harness.suite import Reply
 from interaction_jax.evals.utterance import Utterance
+from interaction_jax.serve.events import Event
 
 
 def test_little_silence_does_not_end_an_utterance():
@@ -61,3 +64,20 @@ def test_texts_become_words(text, plain, content):
 )
 def test_what_of_a_text_another_one_has(wanted, made, share):
   assert utterance.share(wanted, made) == share
+
+
+@pytest.mark.parametrize(
+  ("kinds", "text"),
+  [
+    ({"show": "a\nb", "say": " here"}, "a\nb"),
+    ({"say": " here it is"}, "here it is"),
+    ({"show": " ", "say": " here"}, "here"),
+    ({"call": "{}"}, "heard words"),
+    ({}, "heard words"),
+  ],
+)
+def test_what_is_written_goes_before_what_is_heard(kinds, text):
+  words = (Word("heard", 0.0, 0.5), Word("words", 0.5, 1.0))
+  events = tuple(Event(0.2, 0, k, {"text": v}) for k, v in kinds.items())
+  reply = Reply(2.0, words, (), events, lambda: np.zeros(0, np.float32))
+  assert utterance.written(reply) == text
