@@ -5,6 +5,7 @@ Sound that lies within a table is read from it; sound beside it by name.
 
 import csv
 import io
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,13 @@ def write(path: Path, rows: list[Row]) -> None:
   arrow, parquet = _arrow()
   path.parent.mkdir(parents=True, exist_ok=True)
   parquet.write_table(arrow.Table.from_pylist(rows), path)
+
+
+def write_lines(path: Path, rows: list[Row]) -> None:
+  """Writes rows as JSON lines, for a twin."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+  path.write_text("".join(lines), encoding="utf-8")
 
 
 def sound(

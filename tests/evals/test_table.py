@@ -56,6 +56,11 @@ def test_rows_are_read(inventory, path, wanted):
   assert not inventory.problems
 
 
+def test_lines_are_written(inventory, tmp_path):
+  table.write_lines(tmp_path / "new/lines.jsonl", ROWS)
+  assert table.read(inventory, "new/lines.jsonl", wanted=("a", "b")) == ROWS
+
+
 @pytest.mark.parametrize(
   ("path", "said"),
   [
