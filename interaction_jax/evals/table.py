@@ -4,6 +4,7 @@ Sound that lies within a table is read from it; sound beside it by name.
 """
 
 import csv
+import functools
 import io
 import json
 import math
@@ -50,17 +51,22 @@ def find(inventory: Inventory, folder: str, stem: str) -> list[str]:
 
 
 def read(
-  inventory: Inventory, path: str, *, wanted: tuple[str, ...]
+  inventory: Inventory,
+  path: str,
+  *,
+  wanted: tuple[str, ...],
+  apart: tuple[str, ...] = (),
 ) -> list[Row]:
   """The rows of a file; none if it cannot be used, which is noted then.
 
   Args:
     wanted: columns that have to be there.
+    apart: columns of Parquet that are too large; `cell` reads them.
 
   Raises:
     ModuleNotFoundError: it is Parquet, and pyarrow is not installed.
   """
-  rows = _rows(inventory, path)
+  rows = _rows(inventory, path, apart)
   if not rows:
     return []
   missing = sorted(set(wanted) - set(rows[0]))
@@ -136,7 +142,37 @@ def number(value: Any) -> float | None:
   return made if math.isfinite(made) else None
 
 
-def _rows(inventory: Inventory, path: str) -> list[Row]:
+def cell(file: Path, number: int, column: str) -> Any:
+  """What stands in a row of a file of Parquet, read without all the others."""
+  rows, at = _group(file, number, column)
+  return rows[at]
+
+
+@functools.lru_cache(maxsize=2)
+def _groups(file: Path) -> list[int]:
+  """How many rows each part of a file has."""
+  _, parquet = _arrow()
+  known = parquet.ParquetFile(file).metadata
+  return [known.row_group(n).num_rows for n in range(known.num_row_groups)]
+
+
+def _group(file: Path, number: int, column: str) -> tuple[list[Any], int]:
+  """The part of a column that holds a row, and its place in that part."""
+  for place, size in enumerate(_groups(file)):
+    if number < size:
+      return _column(file, place, column), number
+    number -= size
+  raise IndexError(f"{file} has no such row, {number} too many.")
+
+
+@functools.lru_cache(maxsize=2)
+def _column(file: Path, group: int, column: str) -> list[Any]:
+  _, parquet = _arrow()
+  part = parquet.ParquetFile(file).read_row_group(group, columns=[column])
+  return part.column(column).to_pylist()
+
+
+def _rows(inventory: Inventory, path: str, apart: tuple[str, ...]) -> list[Row]:
   file = inventory.root / path
   if not file.is_file():
     inventory.note(path, "missing")
@@ -152,7 +188,14 @@ def _rows(inventory: Inventory, path: str) -> list[Row]:
       return []
   arrow, parquet = _arrow()
   try:
-    return parquet.read_table(file).to_pylist()
+    names = parquet.read_schema(file).names
+    part = parquet.read_table(
+      file, columns=[x for x in names if x not in apart]
+    )
+    rows = part.to_pylist()
+    # That a column is there is known, even where it is left out.
+    here = dict.fromkeys(name for name in apart if name in names)
+    return [{**row, **here} for row in rows]
   except (arrow.ArrowInvalid, OSError) as error:
     reason = " ".join(str(error).split())[:120]
     inventory.note(path, f"corrupt, it is no Parquet ({reason})")

@@ -56,6 +56,27 @@ def test_rows_are_read(inventory, path, wanted):
   assert not inventory.problems
 
 
+def test_a_cell_is_read_by_itself(tmp_path):
+  import pyarrow
+  import pyarrow.parquet
+
+  rows = [{"a": n, "big": f"x{n}"} for n in range(7)]
+  path = tmp_path / "t.parquet"
+  pyarrow.parquet.write_table(
+    pyarrow.Table.from_pylist(rows), path, row_group_size=3
+  )
+  inventory = Inventory(tmp_path)
+  read = table.read(
+    inventory, "t.parquet", wanted=("a", "big"), apart=("big", "other")
+  )
+  assert read == [{"a": n, "big": None} for n in range(7)]
+  assert [table.cell(path, n, "big") for n in (0, 2, 3, 6)] == [
+    "x0", "x2", "x3", "x6",
+  ]  # fmt: skip
+  with pytest.raises(IndexError, match="no such row"):
+    table.cell(path, 7, "big")
+
+
 def test_lines_are_written(inventory, tmp_path):
   table.write_lines(tmp_path / "new/lines.jsonl", ROWS)
   assert table.read(inventory, "new/lines.jsonl", wanted=("a", "b")) == ROWS
