@@ -15,9 +15,12 @@ from jaxtyping import Float, UInt8
 from interaction_jax.data import resample
 
 CONTAINERS: Final = frozenset(
-  {".avi", ".m4a", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
-)
-"""Files that PyAV reads; soundfile reads all others."""
+  {
+    ".3gp", ".aac", ".asf", ".avi", ".flv", ".m4a", ".m4v", ".mkv", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wma", ".wmv",
+  }
+)  # fmt: skip
+"""Files that PyAV reads, in small letters; soundfile reads all others."""
 
 _BLOCK: Final = 1 << 16
 
@@ -37,7 +40,7 @@ def sound(
     ValueError: it cannot be read, is empty, or holds NaN or infinity.
   """
   path = _existing(path)
-  video = path.suffix in CONTAINERS
+  video = path.suffix.lower() in CONTAINERS
   blocks = _tracks(path) if video else _samples(path, channel)
   resampler = None
   num = 0

@@ -82,7 +82,7 @@ def convert(
 
 def _items(base: Path) -> Iterator[tuple[str, Any]]:
   files = sorted(file for file in base.rglob("*") if file.is_file())
-  videos = [file for file in files if file.suffix in media.CONTAINERS]
+  videos = [file for file in files if file.suffix.lower() in media.CONTAINERS]
   stems = {file.with_suffix("") for file in videos}
   for file in videos:
     yield file.relative_to(base).as_posix(), file
