@@ -6,6 +6,7 @@ turn; both ask the same parts for the same things.
 
 import functools
 from collections.abc import Callable
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -136,6 +137,10 @@ def bind(weights: Params, *, cfg: config.InteractionConfig) -> Interaction:
     ValueError: a parameter is missing or unknown.
   """
   return params.bind(build(cfg), weights)
+
+
+LATER: Final = ("embed/tick/lost",)
+"""Names of the parameters that the first checkpoints lack."""
 
 
 def complete(weights: Params) -> Params:

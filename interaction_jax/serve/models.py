@@ -110,21 +110,27 @@ def load(
   listed = manifest.read(path)
   cfg = _config(path)
   grid = None if mesh is None else _grid(mesh, sessions)
-  places = None
-  if grid is not None:
-    abstract = jax.eval_shape(
-      lambda: interaction.init(jax.random.key(0), cfg=cfg)
-    )
-    places = sharding.by_name(
-      sharding.shardings(interaction.axes(cfg), abstract, grid)
-    )
-    places = {name: places[name] for name in places if name in listed["params"]}
-  loaded = checkpoint.load(path, dtype=cfg.dtype, shardings=places)
-  if loaded.tokenizer is None or cfg.text.first_control is None:
+  if "tokenizer.json" not in listed["files"] or cfg.text.first_control is None:
     raise ValueError(
       f"{path} has no tokenizer or no control tokens; it is a language model, "
       "which has no turns."
     )
+  shapes = jax.eval_shape(lambda: interaction.init(jax.random.key(0), cfg=cfg))
+  absent = set(interaction.LATER) - listed["params"].keys()
+  wanted = {
+    name: leaf
+    for name, leaf in sharding.by_name(shapes).items()
+    if name not in absent
+  }
+  places = None
+  if grid is not None:
+    lying = sharding.shardings(interaction.axes(cfg), shapes, grid)
+    places = sharding.by_name(lying)
+    places = {name: places[name] for name in wanted}
+  loaded = checkpoint.load(
+    path, dtype=cfg.dtype, shardings=places, expect=sharding.nested(wanted)
+  )
+  assert loaded.tokenizer is not None, "the manifest lists a tokenizer"
   return Model(
     name=str(name_or_path),
     digest=listed["seal"],

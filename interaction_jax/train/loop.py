@@ -62,7 +62,6 @@ def train(
   folder = Path(workdir)
   _check_vocabulary(experiment)
   grid = _grid(experiment, mesh)
-  folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(Stop())
     stop.clean(True)
@@ -75,6 +74,8 @@ def train(
     feed = stack.enter_context(
       Feed(experiment, mesh=grid, state=found.data if found else None)
     )
+    # Not before all that is given has been read: a mistake leaves no folder.
+    folder.mkdir(parents=True, exist_ok=True)
     record = stack.enter_context(
       Metrics(folder, first, tensorboard=experiment.train.watch.tensorboard)
     )

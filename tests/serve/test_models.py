@@ -37,10 +37,36 @@ def test_weights_have_the_type_of_computing(
   cfg, params, tokenizer, tmp_path, dtype
 ):
   plain = settings.to_dict(dataclasses.replace(cfg, dtype=dtype))
-  part = {"one": {"table": jnp.ones((2, 3), jnp.bfloat16)}}
-  checkpoint.save(tmp_path / "m", part, config=plain, tokenizer=tokenizer)
+  stored = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), params)
+  checkpoint.save(tmp_path / "m", stored, config=plain, tokenizer=tokenizer)
   model = models.load(tmp_path / "m")
-  assert model.params["one"]["table"].dtype == dtype
+  kinds = {str(leaf.dtype) for leaf in jax.tree.leaves(model.params)}
+  assert kinds == {dtype}
+
+
+@pytest.mark.parametrize("mesh", [None, "cpu"])
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (lambda embed: embed.pop("audio"), "missing embed/audio/norm, embed/audio"),
+    (lambda embed: embed.update(extra=jnp.ones(3)), "unknown embed/extra"),
+    (
+      lambda embed: embed["text"].update(norm=jnp.ones(25)),
+      r"embed/text/norm has the shape \(25,\), wanted is \(24,\)",
+    ),
+  ],
+  ids=["missing", "unknown", "shape"],
+)
+def test_weights_of_another_model_are_named(
+  cfg, params, tokenizer, tmp_path, change, message, mesh
+):
+  embed = {**params["embed"], "text": dict(params["embed"]["text"])}
+  change(embed)
+  other = {**params, "embed": embed}
+  plain = settings.to_dict(cfg)
+  checkpoint.save(tmp_path / "m", other, config=plain, tokenizer=tokenizer)
+  with pytest.raises(ValueError, match=f"is of another model.*{message}"):
+    models.load(tmp_path / "m", mesh=mesh)
 
 
 def test_a_model_in_memory_is_known_by_its_weights(cfg, params):

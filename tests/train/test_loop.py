@@ -322,6 +322,23 @@ def test_another_vocabulary_is_refused(experiment, tmp_path, change, message):
     loop.train(other, tmp_path)
 
 
+@pytest.mark.parametrize(
+  ("damage", "message"),
+  [
+    (lambda path: shutil.rmtree(path), "There is no checkpoint at"),
+    (lambda path: (path / "config.json").unlink(), r"config\.json is missing"),
+  ],
+  ids=["nothing", "damaged"],
+)
+def test_weights_that_cannot_be_read_leave_no_folder(
+  experiment, drawn, place, tmp_path, damage, message
+):
+  damage(shutil.copytree(place / "drawn", tmp_path / "copy"))
+  with pytest.raises((OSError, ValueError), match=message):
+    loop.train(experiment, tmp_path / "run", start_from=tmp_path / "copy")
+  assert not (tmp_path / "run").exists()
+
+
 def test_a_mesh_that_does_not_fit_is_refused_at_once(experiment, tmp_path):
   with pytest.raises(ValueError, match="needs 3 devices, but there are 1"):
     loop.train(experiment, tmp_path / "run", mesh="data=3")
