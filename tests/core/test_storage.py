@@ -23,7 +23,11 @@ def test_what_is_donated_meanwhile_is_written_as_it_was(tmp_path):
   finish = storage.begin(tmp_path / "x", params)
   double = functools.partial(jax.tree.map, lambda x: 2 * x)
   after = jax.jit(double, donate_argnums=0)(params)
-  assert params["a"]["b"].is_deleted()
+  # Whether XLA writes into a buffer that others still hold, or takes another
+  # one, is up to it; what was given up is gone in either case.
+  jax.block_until_ready(after)
+  for leaf in jax.tree.leaves(params):
+    leaf.delete()
   finish()
   found = storage.read(tmp_path / "x", wanted)
   for one, other, new in zip(
