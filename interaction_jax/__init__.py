@@ -11,25 +11,48 @@ if TYPE_CHECKING:
   __version__: str
   from interaction_jax.core.settings import load as load_config
   from interaction_jax.model.config import InteractionConfig
+  from interaction_jax.model.forward import forward
   from interaction_jax.model.interaction import init
+  from interaction_jax.model.state import start
+  from interaction_jax.model.step import absorb, step, stream
+  from interaction_jax.serve.models import load as load_model
   from interaction_jax.serve.session import Session
   from interaction_jax.train.config import Experiment
+  from interaction_jax.turns.schema import Episode, Media, TurnInput
 
 __all__ = [
+  "Episode",
   "Experiment",
   "InteractionConfig",
+  "Media",
   "Session",
+  "TurnInput",
   "__version__",
+  "absorb",
+  "forward",
   "init",
   "load_config",
+  "load_model",
+  "start",
+  "step",
+  "stream",
 ]
 
 _HOMES = {
+  "Episode": "turns.schema:Episode",
   "Experiment": "train.config:Experiment",
   "InteractionConfig": "model.config:InteractionConfig",
+  "Media": "turns.schema:Media",
   "Session": "serve.session:Session",
+  "TurnInput": "turns.schema:TurnInput",
+  "absorb": "model.step:absorb",
+  "forward": "model.forward:forward",
   "init": "model.interaction:init",
   "load_config": "core.settings:load",
+  "load_model": "serve.models:load",
+  "start": "model.state:start",
+  "step": "model.step:step",
+  "stream": "model.step:stream",
 }
 
 

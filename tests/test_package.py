@@ -22,6 +22,47 @@ def test_the_public_interface_is_small_and_resolves():
   assert dir(interaction_jax) == names
 
 
+def test_a_model_runs_by_public_names_alone(root):
+  import jax
+  import jax.numpy as jnp
+
+  whole = interaction_jax
+  cfg = whole.load_config(root / "tests" / "small.py").model
+
+  def ints(*shape):
+    return jnp.zeros(shape, jnp.int32)
+
+  def turns(*lead):
+    return whole.TurnInput(
+      active=jnp.ones(lead, bool),
+      heard=jnp.zeros((*lead, 3200)),
+      text=ints(*lead, cfg.turn.text_in),
+      num_text=ints(*lead),
+    )
+
+  def run(key):
+    params = whole.init(key, cfg=cfg)
+    state = whole.start(jnp.arange(2, dtype=jnp.uint32), cfg=cfg)
+    every = jnp.ones(2, bool)
+    media = whole.Media(every, ints(2, 4), ints(2), every)
+    state = whole.absorb(params, state, media, cfg=cfg)
+    state, output = whole.step(params, state, turns(2), cfg=cfg)
+    state, outputs = whole.stream(params, state, turns(7, 2), cfg=cfg)
+    mel = jnp.zeros((2, 7, cfg.vocoder.frames_per_turn, cfg.vocoder.num_mels))
+    episode = whole.Episode(
+      start=ints(2), num_turns=ints(2), heard=jnp.zeros((2, 7, 3200)),
+      voice=jnp.zeros((2, 7, 3200)), speaks=jnp.ones((2, 7), bool), mel=mel,
+      text_in=ints(2, 7, 5), num_text_in=ints(2, 7), text_out=ints(2, 7, 3),
+      num_text_out=ints(2, 7), pinned=ints(2, 4), num_pinned=ints(2),
+    )  # fmt: skip
+    found = whole.forward(params, episode, cfg=cfg)
+    return output.voice, outputs.voice, found.logits, state.turn
+
+  # Nothing is computed: the shapes tell that all fits together.
+  shapes = [leaf.shape for leaf in jax.eval_shape(run, jax.random.key(0))]
+  assert shapes == [(2, 3200), (7, 2, 3200), (2, 7, 3 + 1, 13), (2,)]
+
+
 def test_what_is_not_public_is_no_attribute():
   with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
     _ = interaction_jax.nothing
