@@ -33,9 +33,7 @@ def test_both_parts_ask_for_the_same_videos(folder):
   record = items[0].open((60, 80))
   (begin, end), *_ = items[0].truth["when"]
   still = record.frames[0].astype(int)
-  moved = [
-    abs(frame.astype(int) - still).max() > 60 for frame in record.frames
-  ]
+  moved = [abs(frame.astype(int) - still).max() > 60 for frame in record.frames]
   times = record.frame_times / 16_000
   assert times[moved.index(True)] == pytest.approx(begin + 0.1, abs=0.15)
   last = len(moved) - 1 - moved[::-1].index(True)
