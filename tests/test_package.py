@@ -10,6 +10,11 @@ import pytest
 
 import interaction_jax
 
+ALL_CAUGHT = (
+  "interaction_jax/serve/background/desk.py",
+  "interaction_jax/serve/server.py",
+)
+
 HEAVY = ("grain", "jax", "orbax", "soundfile", "torch", "transformers")
 
 
@@ -83,8 +88,9 @@ def test_nothing_catches_every_exception(root):
   caught = [
     f"{path.relative_to(root)}:{node.lineno}"
     for path in sorted((root / "interaction_jax").rglob("*.py"))
-    # The server alone outlives what goes wrong in one session.
-    if path.relative_to(root).as_posix() != "interaction_jax/serve/server.py"
+    # The server outlives what goes wrong in one session, and the desk whatever
+    # a foreign background model raises in one job.
+    if path.relative_to(root).as_posix() not in ALL_CAUGHT
     for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, ast.ExceptHandler)
     if node.type is None

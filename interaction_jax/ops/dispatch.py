@@ -135,7 +135,7 @@ def _grouped(x, experts, shares, gate, up, down, *, block):
   def multiply(rows, w):
     return grouped_matmul(rows, w, order.sizes, block=block)
 
-  rows = _dealt(x, order.pair, order.row)
+  rows = _moved(jnp.repeat(x, num_chosen, axis=0), order.pair, order.row)
   hidden = jax.nn.silu(multiply(rows, gate)) * multiply(rows, up)
   out = _moved(multiply(hidden, down), order.row, order.pair)
   pairs = out.reshape(length, num_chosen, -1)
@@ -181,27 +181,6 @@ def _order(experts: Int[Array, " I"], num_experts: int, block: int) -> _Order:
     pair.at[place].set(order, mode="drop", unique_indices=True),
     row.at[order].set(place, unique_indices=True),
   )
-
-
-@jax.custom_vjp
-def _dealt(x, pair, row):
-  """Row i is the position that `pair[i]` is of, zeros where there is none."""
-  # Pairs lie position by position; one past the last is past the last one.
-  num_chosen = row.shape[0] // x.shape[0]
-  return jnp.take(x, pair // num_chosen, axis=0, mode="fill", fill_value=0)
-
-
-def _dealt_backward(kept, grad):
-  pair, row, length = kept
-  back = _moved(grad, row, pair).reshape(length, -1, grad.shape[1])
-  total = back.sum(axis=1, dtype=jnp.float32)
-  return total.astype(grad.dtype), None, None
-
-
-_dealt.defvjp(
-  lambda x, pair, row: (_dealt(x, pair, row), (pair, row, x.shape[0])),
-  _dealt_backward,
-)
 
 
 @jax.custom_vjp

@@ -20,10 +20,8 @@ import transformers
 from interaction_jax import __main__ as cli
 from interaction_jax.convert import inkling
 from interaction_jax.core import checkpoint, settings, sharding
-from interaction_jax.model import config, interaction, language, state, step
+from interaction_jax.model import config, interaction, language
 from interaction_jax.ops import dispatch, norm
-from interaction_jax.turns import clock
-from interaction_jax.turns.schema import TurnInput
 
 LENGTH = 23
 IMAGE, AUDIO = 45, 46
@@ -316,8 +314,6 @@ ABLATIONS = {
   "attention-convolution": everywhere("attention_taps$", jnp.zeros_like),
   "feed-convolution": everywhere("feed_taps$", jnp.zeros_like),
   "query-norm": everywhere("query_norm$", jnp.ones_like),
-  # 1/√H where 1/H belongs.
-  "attention-scale": everywhere("query_norm$", lambda x: x * x.size**0.5),
   "key-norm": everywhere("key_norm$", jnp.ones_like),
   "dense-layer": everywhere("layers/0/feed/down$", jnp.zeros_like),
   "dense-scale": everywhere("layers/0/feed/scale$", jnp.ones_like),
@@ -354,27 +350,6 @@ def no_sink(logits, shared_logits, bias, *, num_chosen, scale):
   return dataclasses.replace(chosen, shared=both.shared)
 
 
-def plain_softmax(logits, shared_logits, bias, *, num_chosen, scale):
-  """Scores as they are, without the sigmoid."""
-  biased = jax.nn.softmax(logits) + bias
-  experts = jnp.sort(jax.lax.top_k(biased, num_chosen)[1], axis=-1)
-  chosen = jnp.take_along_axis(logits, experts, axis=-1)
-  both = jnp.concatenate([chosen, shared_logits], axis=-1)
-  weights = jax.nn.softmax(both, axis=-1) * scale
-  return dispatch.Routing(
-    experts, weights[:, :num_chosen], weights[:, num_chosen:]
-  )
-
-
-def weighing_bias(logits, shared_logits, bias, **options):
-  """The selection bias moves the weights, too."""
-  return dispatch.route(logits + bias, shared_logits, 0 * bias, **options)
-
-
-def routing_by(route):
-  return types.SimpleNamespace(**{**vars(dispatch), "route": route})
-
-
 def without_norm_of(width):
   """Vectors of one width keep their length."""
 
@@ -387,21 +362,16 @@ def without_norm_of(width):
 @pytest.mark.parametrize(
   ("module", "name", "stand_in"),
   [
-    ("backbone.feed", "dispatch", routing_by(no_sink)),
-    ("backbone.feed", "dispatch", routing_by(plain_softmax)),
-    ("backbone.feed", "dispatch", routing_by(weighing_bias)),
+    (
+      "backbone.feed",
+      "dispatch",
+      types.SimpleNamespace(**{**vars(dispatch), "route": no_sink}),
+    ),
     ("backbone.attention", "norm", without_norm_of(7)),
     ("backbone.attention", "norm", without_norm_of(5)),
     ("embed.text", "norm", without_norm_of(24)),
   ],
-  ids=[
-    "sink",
-    "sigmoid",
-    "selection-alone",
-    "global-heads-norm",
-    "window-heads-norm",
-    "embedding-norm",
-  ],
+  ids=["sink", "global-heads-norm", "window-heads-norm", "embedding-norm"],
 )
 def test_agreement_rests_on_each_operation(
   module, name, stand_in, plain, loaded, monkeypatch
@@ -545,31 +515,6 @@ def test_a_converted_checkpoint_is_an_interaction_model(converted, loaded):
   assert saved.tokenizer == b"{}"
   ours, kept = (sharding.by_name(p) for p in (loaded.params, saved.params))
   assert all(np.array_equal(ours[name], kept[name]) for name in ours)
-
-
-def test_a_converted_model_begins_to_talk(tmp_path, monkeypatch):
-  monkeypatch.setattr(inkling, "_memory", lambda: 1)
-  size = {"vocab_size": 60, "unpadded_vocab_size": 47}
-  case = multimodal(tmp_path / "source", size)
-  inkling.convert(tmp_path / "source", tmp_path / "target")
-  saved = checkpoint.load(tmp_path / "target")
-  cfg = settings.from_dict(config.InteractionConfig, saved.config["model"])
-  assert (cfg.text.first_control, cfg.text.vocab_size) == (47, 55)
-  turn = TurnInput(
-    active=jnp.ones(1, bool),
-    heard=0.1 * jnp.sin(jnp.arange(clock.SAMPLES))[None],
-    text=jnp.asarray(case.ids[:1, : cfg.turn.text_in]),
-    num_text=jnp.asarray([3], jnp.int32),
-  )
-  begun = state.start(jnp.zeros(1, jnp.uint32), cfg=cfg)
-  run = jax.jit(functools.partial(step.step, cfg=cfg))
-  after, output = run(saved.params, begun, turn)
-  assert after.turn.tolist() == [1]
-  # A tick, three tokens and four frames; then what it wrote.
-  taken = 1 + 3 + 4 + int(output.num_text[0])
-  assert after.memory.length.tolist() == [taken]
-  for leaf in (output.gate, output.mel, output.voice):
-    assert np.isfinite(leaf).all()
 
 
 def test_controls_take_the_padding_where_there_is_room(loaded):

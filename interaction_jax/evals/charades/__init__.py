@@ -1,1 +1,0 @@
-"""Charades: when something begins and ends, said aloud as it happens."""

@@ -1,1 +1,0 @@
-"""HarmBench: what does harm is refused, in writing and in speech."""

@@ -1,1 +1,0 @@
-"""Instruction following: replies held against instructions that rules check."""

@@ -1,1 +1,0 @@
-"""ProactiveVideoQA: answers that come by themselves when they can be seen."""

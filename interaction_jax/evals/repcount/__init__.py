@@ -1,1 +1,0 @@
-"""RepCount-A: counting repetitions aloud."""

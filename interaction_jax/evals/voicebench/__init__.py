@@ -1,1 +1,0 @@
-"""VoiceBench: spoken requests of many kinds, in one layout."""
