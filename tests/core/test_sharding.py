@@ -284,6 +284,19 @@ for line in ("data=2,expert=4", "fsdp=2,expert=2,tensor=2"):
     for name, leaf in params.items()
   }
 
+def large(key):
+  return {"up": jax.random.normal(key, (8, 64, 1024))}
+
+def needed(places):
+  program = jax.jit(large, out_shardings=places).lower(key).compile()
+  memory = program.memory_analysis()
+  return memory.temp_size_in_bytes + memory.output_size_in_bytes
+
+shapes = jax.eval_shape(large, key)
+found["needed"] = [
+  needed(sharding.shardings({"up": "E D F"}, shapes, mesh)), needed(None)
+]
+
 mesh = sharding.mesh("data=2,fsdp=2,tensor=2")
 x = jnp.arange(4 * 3 * 6.0).reshape(4, 3, 6)
 
@@ -342,6 +355,12 @@ def test_parameters_are_drawn_in_pieces(eight, line):
   for name, shape in SHARDS[line].items():
     assert eight[line][name]["shards"] == [shape], name
     assert eight[line][name]["devices"] == 8, name
+
+
+def test_to_draw_a_piece_no_device_needs_more_than_its_share(eight):
+  shared, alone = eight["needed"]
+  # Eight devices; a few bytes are for the key.
+  assert shared < 1.01 * alone / 8
 
 
 @pytest.mark.parametrize("line", SHARDS)

@@ -149,3 +149,39 @@ def test_a_stream_in_bfloat16_keeps_its_dtypes(small, weights):
     jax.tree.leaves(past), jax.tree.leaves(after), strict=True
   ):
     assert (old.shape, old.dtype) == (new.shape, new.dtype)
+
+
+def stream_flops(cfg, *, global_layers, reach, media):
+  """What one block of a stream costs."""
+  window = dataclasses.replace(cfg.backbone.window_attention, reach=reach)
+  cfg = dataclasses.replace(
+    cfg,
+    backbone=dataclasses.replace(
+      cfg.backbone, global_layers=global_layers, window_attention=window
+    ),
+    memory=dataclasses.replace(cfg.memory, media=media),
+  )
+  weights = jax.eval_shape(
+    lambda key: params.to_dict(builder(cfg)(key)), jax.random.key(0)
+  )
+  x, kind = (part[:, : cfg.memory.block] for part in draw(cfg))
+
+  def run(weights, x, kind):
+    model = params.bind(builder(cfg), weights)
+    past = memory.empty(cfg.backbone, cfg.memory, 2, "float32")
+    return jax.tree.leaves(model.stream(x, kind, kind > 0, past))
+
+  cost = jax.jit(run).lower(weights, x, kind).cost_analysis()
+  return cost["flops"]
+
+
+def test_a_window_layer_costs_what_its_window_does_however_much_is_kept(small):
+  near = stream_flops(small, global_layers=(), reach=64, media=50)
+  kept = stream_flops(small, global_layers=(), reach=64, media=5000)
+  wide = stream_flops(small, global_layers=(), reach=640, media=50)
+  # Who sees what is worked out for every memory, a few operations an entry.
+  assert kept < 1.05 * near
+  assert wide > 2 * near
+  # A global layer costs what is kept: the measure sees it where it is.
+  everywhere = stream_flops(small, global_layers=(1,), reach=64, media=5000)
+  assert everywhere > 2 * kept
