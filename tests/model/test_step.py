@@ -25,7 +25,7 @@ def cfg(root):
 
 
 def test_a_model_never_writes_in_the_name_of_others(cfg):
-  allowed = steps._allowed(cfg)
+  allowed = steps.allowed(cfg)
   assert allowed.shape == (cfg.text.vocab_size,)
   forbidden = {FIRST + speaker for speaker in SPEAKERS}
   for token in range(cfg.text.vocab_size):
@@ -69,7 +69,7 @@ def test_a_plain_language_model_has_no_turns(cfg):
     cfg, text=dataclasses.replace(cfg.text, first_control=None)
   )
   with pytest.raises(ValueError, match=r"text\.first_control is None"):
-    steps._allowed(plain)
+    steps.allowed(plain)
 
 
 def test_more_than_a_block_is_refused(cfg):

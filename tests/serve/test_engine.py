@@ -116,7 +116,9 @@ def test_a_client_that_hangs_delays_nobody(run):
     deaf = await engine.open(seed=1)
     async with await engine.open(seed=2) as other:
       for turn in range(6):
-        await deaf.push(audio(1, 1))
+        # On a slow machine it is over before its last turns are pushed.
+        if deaf.reason is None:
+          await deaf.push(audio(1, 1))
         await other.push(audio(turn, 1))
         await fetch(other, 1)
       await asyncio.sleep(0.05)

@@ -102,12 +102,7 @@ def test_a_mesh_that_does_not_divide_the_model_is_refused(cfg):
 
 def test_the_full_size_is_split_to_the_last_matrix():
   """What every chip holds whole is a thousandth of its share."""
-  full = settings.load("interaction_276b").model
-  # One period of its layers, at full width.
-  backbone = dataclasses.replace(
-    full.backbone, num_layers=3, global_layers=(2,), dense_layers=(0,)
-  )
-  cfg = dataclasses.replace(full, backbone=backbone)
+  cfg = settings.load("interaction_276b").model
   shapes = states.to_tree(states.abstract(cfg, MUON))
   places = states.places_of(cfg, MUON, sharding.planned("fsdp=8,expert=8"))
   spread = sharding.by_name(states.to_tree(places))
@@ -117,8 +112,10 @@ def test_the_full_size_is_split_to_the_last_matrix():
     size = int(np.prod(held)) * leaf.dtype.itemsize
     whole += size if held == leaf.shape else 0
     split += size
+  # All 42 layers: of one period alone, the flow decoder, which is small and
+  # has no width that such a mesh splits, would be too large a share.
   assert whole < 1e-3 * split
-  assert split < 9e9
+  assert split < 60e9
 
 
 # The program.
