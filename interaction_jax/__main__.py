@@ -363,9 +363,9 @@ def _evaluate(
     other=other,
     bank=bank,
   )
-  models.find(checkpoint)
-  folder = report.prepare(out, force=force)
+  # A report is replaced only by a model that can be loaded.
   model = models.load(checkpoint, mesh=mesh)
+  folder = report.prepare(out, force=force)
   print(report.table(chosen.run(model, folder, options, progress=_progress)))
 
 

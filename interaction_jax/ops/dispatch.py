@@ -24,7 +24,7 @@ from interaction_jax.ops.linear import contract
 _FEW = 64
 """Positions up to which walking over the experts beats sorting pairs."""
 
-_SMALLEST, _LARGEST = 8, 128
+_SMALLEST, _LARGEST = 8, 64
 """Rows of a block of one expert on a CPU."""
 
 _MANY = 4
@@ -131,13 +131,17 @@ def _grouped(x, experts, shares, gate, up, down, *, block):
   num_experts = gate.shape[0]
   length, num_chosen = experts.shape
   order = _order(experts.reshape(-1), num_experts, block)
-
-  def multiply(rows, w):
-    return grouped_matmul(rows, w, order.sizes, block=block)
-
-  rows = _moved(jnp.repeat(x, num_chosen, axis=0), order.pair, order.row)
-  hidden = jax.nn.silu(multiply(rows, gate)) * multiply(rows, up)
-  out = _moved(multiply(hidden, down), order.row, order.pair)
+  rows = _dealt(x, order.pair, order.row)
+  if block == 1:
+    hidden = jax.nn.silu(grouped_matmul(rows, gate, order.sizes))
+    hidden = hidden * grouped_matmul(rows, up, order.sizes)
+    made = grouped_matmul(hidden, down, order.sizes)
+  else:
+    ends = jnp.cumsum(order.sizes) // block
+    index = jnp.arange(rows.shape[0] // block)
+    owner = jnp.searchsorted(ends, index, side="right").astype(jnp.int32)
+    made = _by_blocks(rows, gate, up, down, owner, ends[-1])
+  out = _moved(made, order.row, order.pair)
   pairs = out.reshape(length, num_chosen, -1)
   here = experts < num_experts
   total = jnp.zeros(x.shape, jnp.float32)
@@ -181,6 +185,27 @@ def _order(experts: Int[Array, " I"], num_experts: int, block: int) -> _Order:
     pair.at[place].set(order, mode="drop", unique_indices=True),
     row.at[order].set(place, unique_indices=True),
   )
+
+
+@jax.custom_vjp
+def _dealt(x, pair, row):
+  """Row i is the position that `pair[i]` is of, zeros where there is none."""
+  # Pairs lie position by position; one past the last is past the last one.
+  num_chosen = row.shape[0] // x.shape[0]
+  return jnp.take(x, pair // num_chosen, axis=0, mode="fill", fill_value=0)
+
+
+def _dealt_backward(kept, grad):
+  pair, row, length = kept
+  back = _moved(grad, row, pair).reshape(length, -1, grad.shape[1])
+  total = back.sum(axis=1, dtype=jnp.float32)
+  return total.astype(grad.dtype), None, None
+
+
+_dealt.defvjp(
+  lambda x, pair, row: (_dealt(x, pair, row), (pair, row, x.shape[0])),
+  _dealt_backward,
+)
 
 
 @jax.custom_vjp
@@ -310,77 +335,98 @@ def grouped_matmul(
   x: Float[Array, "T I"],
   weights: Float[Array, "E I F"],
   sizes: Int[Array, " E"],
-  *,
-  block: int = 1,
 ) -> Float[Array, "T F"]:
   """Multiplies the first `sizes[0]` rows by `weights[0]`, and so on.
 
   Rows past the last group come out as zeros.
-
-  Args:
-    block: divides all sizes and the rows. From 2 on, blocks are multiplied
-      one after the other and no more of them than there are: a CPU has no
-      better way, and would multiply all rows by all weights.
   """
-  weights = weights.astype(x.dtype)
-  if block == 1:
-    out = jax.lax.ragged_dot(
-      x, weights, sizes, preferred_element_type=jnp.float32
-    )
-    return out.astype(x.dtype)
-  ends = jnp.cumsum(sizes) // block
-  index = jnp.arange(x.shape[0] // block)
-  owner = jnp.searchsorted(ends, index, side="right").astype(jnp.int32)
-  return _by_blocks(x, weights, owner, ends[-1])
+  out = jax.lax.ragged_dot(
+    x, weights.astype(x.dtype), sizes, preferred_element_type=jnp.float32
+  )
+  return out.astype(x.dtype)
 
 
 @jax.custom_vjp
-def _by_blocks(x, weights, owner, num):
-  """The first `num` blocks of rows, each times the weights of its owner."""
+def _by_blocks(x, gate, up, down, owner, num):
+  """The first `num` blocks of rows, each through the expert that owns it.
+
+  A CPU would multiply all rows by all weights in any other way. A block goes
+  through all three products while it lies in the cache, and what comes out is
+  float32: to round a block in a loop takes a CPU longer than to make it.
+  """
+  return _by_blocks_forward(x, gate, up, down, owner, num)[0]
+
+
+def _by_blocks_forward(x, gate, up, down, owner, num):
   size = x.shape[0] // owner.shape[0]
+  low = tuple(w.astype(x.dtype) for w in (gate, up, down))
 
-  def add(index, out):
-    rows = jax.lax.dynamic_slice_in_dim(x, index * size, size)
-    y = contract("TI,IF->TF", rows, _of(weights, owner[index]))
-    return jax.lax.dynamic_update_slice_in_dim(out, y, index * size, axis=0)
+  def add(index, made):
+    out, gates, ups = made
+    at, mine = index * size, owner[index]
+    rows = _rows(x, at, size)
+    g = _times("TI,IF->TF", rows, _of(low[0], mine))
+    u = _times("TI,IF->TF", rows, _of(low[1], mine))
+    hidden = (jax.nn.silu(g) * u).astype(x.dtype)
+    y = _times("TF,FI->TI", hidden, _of(low[2], mine))
+    return _put(out, y, at), _put(gates, g, at), _put(ups, u, at)
 
-  start = jnp.zeros((x.shape[0], weights.shape[2]), x.dtype)
-  return jax.lax.fori_loop(0, num, add, start)
-
-
-def _by_blocks_forward(x, weights, owner, num):
-  return _by_blocks(x, weights, owner, num), (x, weights, owner, num)
+  widths = (down.shape[2], gate.shape[2], up.shape[2])
+  start = tuple(jnp.zeros((x.shape[0], w), jnp.float32) for w in widths)
+  out, gates, ups = jax.lax.fori_loop(0, num, add, start)
+  return out, (x, gate, up, down, owner, num, gates, ups)
 
 
 def _by_blocks_backward(kept, grad):
-  x, weights, owner, num = kept
+  x, *weights, owner, num, gates, ups = kept
   size = x.shape[0] // owner.shape[0]
-  # One copy, laid out as the products below read it.
-  turned = jnp.swapaxes(weights, 1, 2)
+  gate, up, down = (w.astype(x.dtype) for w in weights)
 
   def add(index, sums):
-    x_grad, w_grad = sums
+    x_grad, gate_grad, up_grad, down_grad = sums
     at, mine = index * size, owner[index]
-    above = jax.lax.dynamic_slice_in_dim(grad, at, size)
-    rows = jax.lax.dynamic_slice_in_dim(x, at, size)
-    y = contract("TF,FI->TI", above, _of(turned, mine))
-    part = jnp.einsum(
-      "TI,TF->IF", rows, above, preferred_element_type=jnp.float32
-    )
+    rows, g, u = (_rows(one, at, size) for one in (x, gates, ups))
+    above = _rows(grad, at, size).astype(x.dtype)
+    hidden, back = jax.vjp(lambda g, u: jax.nn.silu(g) * u, g, u)
+    hidden = hidden.astype(x.dtype)
+    g, u = back(_times("TI,FI->TF", above, _of(down, mine)))
+    g, u = g.astype(x.dtype), u.astype(x.dtype)
+    y = _times("TF,IF->TI", g, _of(gate, mine))
+    y = y + _times("TF,IF->TI", u, _of(up, mine))
     return (
-      jax.lax.dynamic_update_slice_in_dim(x_grad, y, at, axis=0),
-      jax.lax.dynamic_update_index_in_dim(
-        w_grad, _of(w_grad, mine) + part, mine, axis=0
-      ),
+      _put(x_grad, y, at),
+      _plus(gate_grad, _times("TI,TF->IF", rows, g), mine),
+      _plus(up_grad, _times("TI,TF->IF", rows, u), mine),
+      _plus(down_grad, _times("TF,TI->FI", hidden, above), mine),
     )
 
-  start = jnp.zeros_like(x), jnp.zeros(weights.shape, jnp.float32)
-  x_grad, w_grad = jax.lax.fori_loop(0, num, add, start)
-  return x_grad, w_grad.astype(weights.dtype), None, None
+  own = (x, *weights)
+  start = tuple(jnp.zeros(one.shape, jnp.float32) for one in own)
+  grads = jax.lax.fori_loop(0, num, add, start)
+  # Of weights at rest in float32 nothing is rounded.
+  return (*map(lambda sum, one: sum.astype(one.dtype), grads, own), None, None)
 
 
 _by_blocks.defvjp(_by_blocks_forward, _by_blocks_backward)
 
 
+def _times(equation, x, y):
+  return jnp.einsum(equation, x, y, preferred_element_type=jnp.float32)
+
+
+def _rows(x, at, size):
+  return jax.lax.dynamic_slice_in_dim(x, at, size)
+
+
+def _put(x, rows, at):
+  return jax.lax.dynamic_update_slice_in_dim(x, rows, at, axis=0)
+
+
 def _of(weights, expert):
   return jax.lax.dynamic_index_in_dim(weights, expert, keepdims=False)
+
+
+def _plus(sums, part, expert):
+  return jax.lax.dynamic_update_index_in_dim(
+    sums, _of(sums, expert) + part, expert, axis=0
+  )
