@@ -363,9 +363,9 @@ def _evaluate(
     other=other,
     bank=bank,
   )
-  # A report is replaced only by a model that can be loaded.
-  model = models.load(checkpoint, mesh=mesh)
+  models.find(checkpoint)
   folder = report.prepare(out, force=force)
+  model = models.load(checkpoint, mesh=mesh)
   print(report.table(chosen.run(model, folder, options, progress=_progress)))
 
 

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from interaction_jax.core import sharding
+from interaction_jax.ops.kernels import recall
+
 _HIDDEN = -1e30
 """Score of what is not seen. Finite: a row that sees nothing stays finite."""
 
@@ -101,10 +104,52 @@ def from_memory(
 ) -> Float[Array, "B T N H"]:
   """Attends to entries that lie in any order, as in a ring.
 
-  softmax(q k / H + b) v over the visible entries.
+  softmax(q k / H + b) v over the visible entries. Queries stand one behind the
+  other; whatever follows the last real one is padding. There is one segment.
   """
+  given = (q, k, v, bias, queries, entries)
+  if not recall.fits(q.shape[-1], k.shape[2]):
+    return _whole_memory(*given)
+  return jax.lax.platform_dependent(
+    *given, tpu=_by_kernel, default=_whole_memory
+  )
+
+
+def _whole_memory(q, k, v, bias, queries, entries):
+  """All scores at once, every bias looked up."""
   distance = queries.pos[:, :, None] - entries.pos[:, None, :]
   return _read(q, k, v, _by_distance(bias, distance), visible(queries, entries))
+
+
+@jax.custom_vjp
+def _by_kernel(q, k, v, bias, queries, entries):
+  """The same on a TPU, where a look-up for every score takes far too long."""
+
+  def here(q, k, v, features, bank, queries, entries):
+    length, reach = q.shape[1], bank.shape[1]
+    table = _by_place(bank, reach - 1, length, reach + length - 1)
+    profile = jnp.einsum(
+      "BTNR,TRY->BTNY",
+      features,
+      table.astype(features.dtype),
+      preferred_element_type=jnp.float32,
+    )
+    what = jnp.stack([entries.pos, entries.kind, entries.rank], axis=1)
+    return recall.recall(q, k, v, profile, queries.pos, queries.horizon, what)
+
+  # A kernel is no product that XLA could divide: each device runs its own.
+  run = sharding.local(
+    here,
+    ("B T N H", "B S K H", "B S K H", "B T N R", "R Y", "B", "B"),
+    "B T N H",
+  )
+  return run(q, k, v, bias.features, bias.bank, queries, entries)
+
+
+_by_kernel.defvjp(
+  lambda *given: (_by_kernel(*given), given),
+  lambda given, grad: jax.vjp(_whole_memory, *given)[1](grad),
+)
 
 
 def episode(
@@ -247,17 +292,18 @@ def _attend_backward(kept, grad):
   q_grad = _multiply("BKGTS,BSKH->BKGTH", low, k) / width
   k_grad = _multiply("BKGTS,BKGTH->BSKH", low, _to_groups(q, num_keys)) / width
   v_grad = _multiply("BKGTS,BKGTH->BSKH", weights.astype(v.dtype), grouped)
-  far = low.shape[-1] + low.shape[-2] - bank.shape[-1]
-  by_place = _slid_back(low[..., far:])
-  features_grad = _multiply("BKGTS,RS->BKGTR", by_place, bank)
-  bank_grad = _multiply(
-    "BKGTR,BKGTS->RS", _to_groups(features, num_keys), by_place
-  )
+  near = low[..., low.shape[-1] - bank.shape[-1] :]
+  # Query by query from here on, as in `_scores`.
+  near = jnp.moveaxis(near, 3, 0)
+  by_query = jnp.moveaxis(_to_groups(features, num_keys), 3, 0)
+  features_grad = _multiply("TBKGS,TRS->TBKGR", near, bank)
+  features_grad = _from_groups(jnp.moveaxis(features_grad, 0, 3))
+  bank_grad = _multiply("TBKGR,TBKGS->TRS", by_query, near)
   return (
     _from_groups(q_grad).astype(q.dtype),
     k_grad.astype(k.dtype),
     v_grad.astype(v.dtype),
-    _from_groups(features_grad).astype(features.dtype),
+    features_grad.astype(features.dtype),
     bank_grad.astype(bank.dtype),
     None,
   )
@@ -270,10 +316,12 @@ def _scores(q, k, features, bank):
   """What a query gives an entry, in float32, before any mask."""
   num_keys, width = k.shape[2:]
   scores = _multiply("BKGTH,BSKH->BKGTS", _to_groups(q, num_keys), k) / width
-  bias = _multiply("BKGTR,RS->BKGTS", _to_groups(features, num_keys), bank)
-  bias = _slid(bias)
-  far = scores.shape[-1] - bias.shape[-1]
-  bias = jnp.pad(bias, [(0, 0)] * 4 + [(far, 0)])
+  # Each query has a bank of its own, moved by its place; for all sequences
+  # and heads it is the same one.
+  by_query = jnp.moveaxis(_to_groups(features, num_keys), 3, 0)
+  bias = _multiply("TBKGR,TRS->TBKGS", by_query, bank)
+  far = scores.shape[-1] - bank.shape[-1]
+  bias = jnp.pad(jnp.moveaxis(bias, 0, 3), [(0, 0)] * 4 + [(far, 0)])
   return scores + bias
 
 
@@ -296,16 +344,18 @@ def _multiply(equation, x, y):
 
 def _by_place(
   bank: Float[Array, "R Y"], start: int, num_queries: int, num_keys: int
-) -> Float[Array, "R S"]:
-  """The bank as the last query meets it: its distances to keys, then beyond.
+) -> Float[Array, "T R S"]:
+  """The bank for pairs whose distance is `start + t - s`, without a look-up.
 
   Keys so far back that no query has a bias for them are left out in front.
-  Distances fall from left to right. There are as many columns as keys and
-  queries together, so that `_slid` finds those of every query.
+  Each profile is reversed, so that distances fall from left to right, and
+  repeated for every query; laid end to end and cut again into rows one
+  shorter, every row moves one place to the right of the one above it.
 
-      distance   . 2 1 0 . .      of the last of three queries, to three keys
+      t=0   2 1 0 . .   becomes   2 1 0 .
+      t=1   2 1 0 . .             . 2 1 0
   """
-  reach = bank.shape[1]
+  num_features, reach = bank.shape
   far = min(max(start - reach + 1, 0), num_keys)
   start, num_keys = start - far, num_keys - far
   width = num_keys + num_queries
@@ -315,34 +365,11 @@ def _by_place(
   front = max(front, 0)
   table = table[:, : width - front]
   back = width - front - table.shape[-1]
-  return jnp.pad(table, ((0, 0), (front, back)))
-
-
-def _slid(x: Float[Array, "... T I"]) -> Float[Array, "... T S"]:
-  """Moves every row one place to the right of the one above it.
-
-  Laid end to end and cut again into rows one shorter, they do so without a
-  look-up.
-
-      t=0   . 2 1 0 . .   becomes   1 0 . .
-      t=1   . 2 1 0 . .             2 1 0 .    columns of keys alone are kept
-  """
-  length, width = x.shape[-2:]
-  flat = x.reshape(*x.shape[:-2], length * width)
-  flat = flat[..., length - 1 : length - 1 + length * (width - 1)]
-  rows = flat.reshape(*x.shape[:-1], width - 1)
-  return rows[..., : width - length]
-
-
-def _slid_back(x: Float[Array, "... T S"]) -> Float[Array, "... T I"]:
-  """The transpose of `_slid`: what its gradients go through."""
-  length, num_keys = x.shape[-2:]
-  width = length + num_keys
-  fill = [(0, 0)] * (x.ndim - 1)
-  rows = jnp.pad(x, [*fill, (0, length - 1)])
-  flat = rows.reshape(*x.shape[:-2], length * (width - 1))
-  flat = jnp.pad(flat, [*fill[1:], (length - 1, 1)])
-  return flat.reshape(*x.shape[:-1], width)
+  table = jnp.pad(table, ((0, 0), (front, back)))
+  flat = jnp.tile(table, (1, num_queries))[:, num_queries - 1 :]
+  flat = flat[:, : num_queries * (width - 1)]
+  table = flat.reshape(num_features, num_queries, width - 1)[..., :num_keys]
+  return jnp.moveaxis(table, 1, 0)
 
 
 def _read(q, k, v, bias, mask):

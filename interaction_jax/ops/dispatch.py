@@ -19,12 +19,10 @@ from jaxtyping import Array, Bool, Float, Int
 from interaction_jax.core import sharding
 from interaction_jax.ops.linear import contract
 
-(_AXIS,) = sharding.RULES.weights["E"]
-
 _FEW = 64
 """Positions up to which walking over the experts beats sorting pairs."""
 
-_SMALLEST, _LARGEST = 8, 64
+_SMALLEST, _LARGEST = 8, 128
 """Rows of a block of one expert on a CPU."""
 
 _MANY = 4
@@ -131,17 +129,13 @@ def _grouped(x, experts, shares, gate, up, down, *, block):
   num_experts = gate.shape[0]
   length, num_chosen = experts.shape
   order = _order(experts.reshape(-1), num_experts, block)
+
+  def multiply(rows, w):
+    return grouped_matmul(rows, w, order.sizes, block=block)
+
   rows = _dealt(x, order.pair, order.row)
-  if block == 1:
-    hidden = jax.nn.silu(grouped_matmul(rows, gate, order.sizes))
-    hidden = hidden * grouped_matmul(rows, up, order.sizes)
-    made = grouped_matmul(hidden, down, order.sizes)
-  else:
-    ends = jnp.cumsum(order.sizes) // block
-    index = jnp.arange(rows.shape[0] // block)
-    owner = jnp.searchsorted(ends, index, side="right").astype(jnp.int32)
-    made = _by_blocks(rows, gate, up, down, owner, ends[-1])
-  out = _moved(made, order.row, order.pair)
+  hidden = jax.nn.silu(multiply(rows, gate)) * multiply(rows, up)
+  out = _moved(multiply(hidden, down), order.row, order.pair)
   pairs = out.reshape(length, num_chosen, -1)
   here = experts < num_experts
   total = jnp.zeros(x.shape, jnp.float32)
@@ -227,27 +221,45 @@ _moved.defvjp(
 def gathered(
   x: Float[Array, "T D"], routing: Routing, weights: ExpertWeights
 ) -> Float[Array, "T D"]:
-  """The same sum, expert by expert; what nobody chose is not even read."""
+  """The same sum, expert by expert; what nobody chose is not even read.
+
+  Off the CPU, where a loop of small products takes longer than it saves, that
+  is what `ragged_dot` does with empty groups.
+  """
+  apply = functools.partial(
+    jax.lax.platform_dependent,
+    cpu=_gathered,
+    default=functools.partial(_grouped, block=1),
+  )
+  return apply(
+    x,
+    routing.experts,
+    routing.weights,
+    weights.gate,
+    weights.up,
+    weights.down,
+  )
+
+
+def _gathered(x, experts, shares, gate, up, down):
+  """The body of `gathered` for a CPU."""
 
   def add(expert, total):
-    chosen = routing.experts == expert
-    weight = jnp.sum(jnp.where(chosen, routing.weights, 0.0), axis=-1)
+    chosen = experts == expert
+    weight = jnp.sum(jnp.where(chosen, shares, 0.0), axis=-1)
     mine = chosen.any(axis=-1)[:, None]
 
     def work(total):
-      gate, up, down = (
-        jax.lax.dynamic_index_in_dim(w, expert, keepdims=False)
-        for w in (weights.gate, weights.up, weights.down)
-      )
-      hidden = jax.nn.silu(contract("TD,DF->TF", x, gate))
-      hidden = hidden * contract("TD,DF->TF", x, up)
-      out = contract("TF,FD->TD", hidden, down).astype(jnp.float32)
+      hidden = jax.nn.silu(contract("TD,DF->TF", x, _of(gate, expert)))
+      hidden = hidden * contract("TD,DF->TF", x, _of(up, expert))
+      out = contract("TF,FD->TD", hidden, _of(down, expert))
+      out = out.astype(jnp.float32)
       return jnp.where(mine, total + out * weight[:, None], total)
 
     return jax.lax.cond(mine.any(), work, lambda total: total, total)
 
   start = jnp.zeros(x.shape, jnp.float32)
-  return jax.lax.fori_loop(0, weights.gate.shape[0], add, start).astype(x.dtype)
+  return jax.lax.fori_loop(0, gate.shape[0], add, start).astype(x.dtype)
 
 
 def across(
@@ -256,31 +268,54 @@ def across(
   routing: Routing,
   weights: ExpertWeights,
 ) -> Float[Array, "T D"]:
-  """Runs a dispatch with the experts spread over their mesh axis.
+  """Runs a dispatch on a mesh: rows, experts and their widths are spread.
 
-  Every device sees all positions, runs the experts it holds, and the results
-  are added up: one collective. Without such an axis it is `apply` itself.
+  Devices that differ only in the experts they hold show each other their
+  positions, run the chosen experts they have, and add up: rows are gathered
+  and sums scattered, or summed everywhere if there are too few rows to spread.
+  Nothing is sorted across devices. Without a mesh it is `apply` itself.
   """
-  mesh = jax.sharding.get_abstract_mesh()
-  if mesh.empty or mesh.shape.get(_AXIS, 1) == 1:
+  sizes = sharding.free()
+  if max(sizes.values(), default=1) == 1:
     return apply(x, routing, weights)
+  num_experts, _, width = weights.gate.shape
+  rows = sharding.dividing("B", len(x), sizes)
+  (own,) = sharding.dividing("E", num_experts, sizes) or (None,)
+  (inner,) = sharding.dividing("F", width, sizes) or (None,)
+  shown = own is not None and own in rows
 
-  def local(x, routing, weights):
-    here = weights.gate.shape[0]
-    experts = routing.experts - jax.lax.axis_index(_AXIS) * here
-    mine = (experts >= 0) & (experts < here)
-    routing = dataclasses.replace(
-      routing, experts=jnp.where(mine, experts, here)
-    )
-    return jax.lax.psum(apply(x, routing, weights), _AXIS)
+  def local(x, routing, gate, up, down):
+    if shown:
+      x, routing = jax.tree.map(
+        lambda part: jax.lax.all_gather(part, own, tiled=True), (x, routing)
+      )
+    if own is not None:
+      routing = _own(routing, own, len(gate))
+    out = apply(x, routing, ExpertWeights(gate, up, down))
+    if inner is not None:
+      out = jax.lax.psum(out, inner)
+    if shown:
+      return jax.lax.psum_scatter(out, own, tiled=True)
+    return out if own is None else jax.lax.psum(out, own)
 
+  # Weights that lie in pieces are fetched in the dtype they are used in.
+  pieces = (weights.gate, weights.up, weights.down)
+  pieces = [w.astype(x.dtype) for w in pieces]
+  wide, narrow = P(own, None, inner), P(own, inner, None)
   return jax.shard_map(
     local,
-    in_specs=(P(), P(), P(_AXIS)),
-    out_specs=P(),
-    axis_names={_AXIS},
+    in_specs=(P(rows), P(rows), wide, wide, narrow),
+    out_specs=P(rows),
+    axis_names=set(sizes),
     check_vma=False,
-  )(x, routing, weights)
+  )(x, routing, *pieces)
+
+
+def _own(routing: Routing, axis: str, here: int) -> Routing:
+  """The routing as a device sees it that holds `here` experts."""
+  experts = routing.experts - jax.lax.axis_index(axis) * here
+  mine = (experts >= 0) & (experts < here)
+  return dataclasses.replace(routing, experts=jnp.where(mine, experts, here))
 
 
 def everyone(
@@ -335,98 +370,77 @@ def grouped_matmul(
   x: Float[Array, "T I"],
   weights: Float[Array, "E I F"],
   sizes: Int[Array, " E"],
+  *,
+  block: int = 1,
 ) -> Float[Array, "T F"]:
   """Multiplies the first `sizes[0]` rows by `weights[0]`, and so on.
 
   Rows past the last group come out as zeros.
+
+  Args:
+    block: divides all sizes and the rows. From 2 on, blocks are multiplied
+      one after the other and no more of them than there are: a CPU has no
+      better way, and would multiply all rows by all weights.
   """
-  out = jax.lax.ragged_dot(
-    x, weights.astype(x.dtype), sizes, preferred_element_type=jnp.float32
-  )
-  return out.astype(x.dtype)
+  weights = weights.astype(x.dtype)
+  if block == 1:
+    out = jax.lax.ragged_dot(
+      x, weights, sizes, preferred_element_type=jnp.float32
+    )
+    return out.astype(x.dtype)
+  ends = jnp.cumsum(sizes) // block
+  index = jnp.arange(x.shape[0] // block)
+  owner = jnp.searchsorted(ends, index, side="right").astype(jnp.int32)
+  return _by_blocks(x, weights, owner, ends[-1])
 
 
 @jax.custom_vjp
-def _by_blocks(x, gate, up, down, owner, num):
-  """The first `num` blocks of rows, each through the expert that owns it.
-
-  A CPU would multiply all rows by all weights in any other way. A block goes
-  through all three products while it lies in the cache, and what comes out is
-  float32: to round a block in a loop takes a CPU longer than to make it.
-  """
-  return _by_blocks_forward(x, gate, up, down, owner, num)[0]
-
-
-def _by_blocks_forward(x, gate, up, down, owner, num):
+def _by_blocks(x, weights, owner, num):
+  """The first `num` blocks of rows, each times the weights of its owner."""
   size = x.shape[0] // owner.shape[0]
-  low = tuple(w.astype(x.dtype) for w in (gate, up, down))
 
-  def add(index, made):
-    out, gates, ups = made
-    at, mine = index * size, owner[index]
-    rows = _rows(x, at, size)
-    g = _times("TI,IF->TF", rows, _of(low[0], mine))
-    u = _times("TI,IF->TF", rows, _of(low[1], mine))
-    hidden = (jax.nn.silu(g) * u).astype(x.dtype)
-    y = _times("TF,FI->TI", hidden, _of(low[2], mine))
-    return _put(out, y, at), _put(gates, g, at), _put(ups, u, at)
+  def add(index, out):
+    rows = jax.lax.dynamic_slice_in_dim(x, index * size, size)
+    y = contract("TI,IF->TF", rows, _of(weights, owner[index]))
+    return jax.lax.dynamic_update_slice_in_dim(out, y, index * size, axis=0)
 
-  widths = (down.shape[2], gate.shape[2], up.shape[2])
-  start = tuple(jnp.zeros((x.shape[0], w), jnp.float32) for w in widths)
-  out, gates, ups = jax.lax.fori_loop(0, num, add, start)
-  return out, (x, gate, up, down, owner, num, gates, ups)
+  start = jnp.zeros((x.shape[0], weights.shape[2]), x.dtype)
+  return jax.lax.fori_loop(0, num, add, start)
+
+
+def _by_blocks_forward(x, weights, owner, num):
+  return _by_blocks(x, weights, owner, num), (x, weights, owner, num)
 
 
 def _by_blocks_backward(kept, grad):
-  x, *weights, owner, num, gates, ups = kept
+  x, weights, owner, num = kept
   size = x.shape[0] // owner.shape[0]
-  gate, up, down = (w.astype(x.dtype) for w in weights)
+  # One copy, laid out as the products below read it.
+  turned = jnp.swapaxes(weights, 1, 2)
 
   def add(index, sums):
-    x_grad, gate_grad, up_grad, down_grad = sums
+    x_grad, w_grad = sums
     at, mine = index * size, owner[index]
-    rows, g, u = (_rows(one, at, size) for one in (x, gates, ups))
-    above = _rows(grad, at, size).astype(x.dtype)
-    hidden, back = jax.vjp(lambda g, u: jax.nn.silu(g) * u, g, u)
-    hidden = hidden.astype(x.dtype)
-    g, u = back(_times("TI,FI->TF", above, _of(down, mine)))
-    g, u = g.astype(x.dtype), u.astype(x.dtype)
-    y = _times("TF,IF->TI", g, _of(gate, mine))
-    y = y + _times("TF,IF->TI", u, _of(up, mine))
+    above = jax.lax.dynamic_slice_in_dim(grad, at, size)
+    rows = jax.lax.dynamic_slice_in_dim(x, at, size)
+    y = contract("TF,FI->TI", above, _of(turned, mine))
+    part = jnp.einsum(
+      "TI,TF->IF", rows, above, preferred_element_type=jnp.float32
+    )
     return (
-      _put(x_grad, y, at),
-      _plus(gate_grad, _times("TI,TF->IF", rows, g), mine),
-      _plus(up_grad, _times("TI,TF->IF", rows, u), mine),
-      _plus(down_grad, _times("TF,TI->FI", hidden, above), mine),
+      jax.lax.dynamic_update_slice_in_dim(x_grad, y, at, axis=0),
+      jax.lax.dynamic_update_index_in_dim(
+        w_grad, _of(w_grad, mine) + part, mine, axis=0
+      ),
     )
 
-  own = (x, *weights)
-  start = tuple(jnp.zeros(one.shape, jnp.float32) for one in own)
-  grads = jax.lax.fori_loop(0, num, add, start)
-  # Of weights at rest in float32 nothing is rounded.
-  return (*map(lambda sum, one: sum.astype(one.dtype), grads, own), None, None)
+  start = jnp.zeros_like(x), jnp.zeros(weights.shape, jnp.float32)
+  x_grad, w_grad = jax.lax.fori_loop(0, num, add, start)
+  return x_grad, w_grad.astype(weights.dtype), None, None
 
 
 _by_blocks.defvjp(_by_blocks_forward, _by_blocks_backward)
 
 
-def _times(equation, x, y):
-  return jnp.einsum(equation, x, y, preferred_element_type=jnp.float32)
-
-
-def _rows(x, at, size):
-  return jax.lax.dynamic_slice_in_dim(x, at, size)
-
-
-def _put(x, rows, at):
-  return jax.lax.dynamic_update_slice_in_dim(x, rows, at, axis=0)
-
-
 def _of(weights, expert):
   return jax.lax.dynamic_index_in_dim(weights, expert, keepdims=False)
-
-
-def _plus(sums, part, expert):
-  return jax.lax.dynamic_update_index_in_dim(
-    sums, _of(sums, expert) + part, expert, axis=0
-  )

@@ -1,1 +1,0 @@
-"""TimeSpeak and CueSpeak, rebuilt: speaking at a time, and at a cue."""
