@@ -62,7 +62,7 @@ esac""",
     "compute scp --recurse",
     *["compute ssh one"] * 3,
   ]
-  assert "dist ./mine.py one:" in done.stdout
+  assert "dist mine.py one:" in done.stdout
   assert "train --config=mine.py" in done.stdout
 
 

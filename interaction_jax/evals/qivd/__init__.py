@@ -1,1 +1,0 @@
-"""QIVD: somebody does something before a camera, and asks about it aloud."""

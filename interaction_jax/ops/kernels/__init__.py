@@ -1,1 +1,0 @@
-"""Kernels for one platform, each with an operation of `ops` as its twin."""
