@@ -336,37 +336,64 @@ def _serve(
 def _evaluate(
   *,
   suite: str | None,
-  items: int,
   checkpoint: str,
+  outputs: str | None,
   out: str | None,
-  seed: int,
-  row: list[str],
-  bank: str | None,
-  batch: int,
-  keep: int,
-  other: bool,
   mesh: str | None,
   force: bool,
+  **values: Any,
 ) -> None:
   if out is None:
     raise ValueError("evaluate needs --out DIR, the folder of the report.")
   from interaction_jax.evals import report, suites
+  from interaction_jax.evals.harness import summary, system
   from interaction_jax.serve import models
 
   chosen = suites.find(suite)
-  options = chosen.Options(
-    num_items=items,
-    seed=seed,
-    rows=tuple(row),
-    batch=batch,
-    keep=keep,
-    other=other,
-    bank=bank,
-  )
-  models.find(checkpoint)
-  folder = report.prepare(out, force=force)
-  model = models.load(checkpoint, mesh=mesh)
-  print(report.table(chosen.run(model, folder, options, progress=_progress)))
+  field = suite in suites.FIELD
+  options = _options(chosen.Options, f"{suite}", values)
+  if outputs is not None and not field:
+    raise ValueError(f"--outputs={outputs!r}: {suite} runs models alone.")
+  if outputs is None:
+    # A report is replaced only by a model that can be loaded.
+    tested = models.load(checkpoint, mesh=mesh)
+  else:
+    tested = system.Folder(outputs)
+  folder = report.prepare(out, force=force, resume=field)
+  made = chosen.run(tested, folder, options, progress=_progress)
+  print(summary.table(made) if field else report.table(made))
+
+
+def _options(kind: Any, suite: str, values: dict[str, Any]) -> Any:
+  """The options of a suite, from the flags that it knows.
+
+  Raises:
+    ValueError: a flag was given that it does not know, or is no number.
+  """
+  usual = {flag.name: flag.default for flag in COMMANDS["evaluate"].flags}
+  names = {"items": "num_items", "row": "rows", "part": "parts"}
+  known = {field.name for field in dataclasses.fields(kind)}
+  chosen = {}
+  for flag, value in values.items():
+    field = names.get(flag, flag)
+    default = usual[flag.replace("_", "-")]
+    if isinstance(default, tuple):
+      value = tuple(value)
+    if value == default and flag == "items":
+      continue
+    if field in known:
+      chosen[field] = _whole(flag, f"{value}") if flag == "items" else value
+    elif value != default:
+      raise ValueError(
+        f"--{flag.replace('_', '-')} says nothing to the suite {suite}."
+      )
+  return kind(**chosen)
+
+
+def _whole(flag: str, value: str) -> int:
+  if not value.lstrip("-").isdecimal():
+    raise ValueError(f"--{flag}={value!r} is not a whole number.")
+  return int(value)
 
 
 def _bench(
@@ -530,16 +557,27 @@ COMMANDS = {
       "how well a model does, beside chance, silence and an oracle",
       _evaluate,
       flags=(
-        Flag("suite", None, "behaviours"),
+        Flag("suite", None, "which one; a wrong name lists all"),
         Flag("out", None, "the folder of the report"),
         Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
-        Flag("items", 100, "of each row, at least"),
-        Flag("row", (), "only this row"),
+        Flag("outputs", None, "a folder of outputs of another system"),
+        Flag("data", None, "the data; else its synthetic twin is made"),
+        Flag("allow-missing", False, "leave out items that are not whole"),
+        Flag("items", None, "of each row or part; else all, behaviours: 100"),
+        Flag("row", (), "behaviours: only this row"),
+        Flag("part", (), "others: only this task"),
         Flag("seed", 0, "of all that is drawn"),
-        Flag("bank", None, "a bank with held-out voices; else one is made"),
+        Flag("seeds", 1, "times the model is run, each with another seed"),
+        Flag("recogniser", "pocketsphinx", "or whisper, endpoint, given"),
+        Flag("detector", "silero", "of voices; or energy"),
+        Flag("judge", "rules", "a stand-in; or an OpenAI-compatible address"),
+        Flag("judge-model", None, "the model at that address"),
+        Flag("judge-votes", 1, "times that it is asked each question"),
+        Flag("against", None, "the folder of another report, to compare with"),
+        Flag("bank", None, "behaviours: held-out voices; else they are made"),
         Flag("batch", 16, "conversations at once"),
-        Flag("keep", 3, "of each row, the worst, with sound; -1: all"),
-        Flag("other", True, "a second synthesiser; --noother leaves it out"),
+        Flag("keep", 3, "the worst of each, with sound and picture; -1: all"),
+        Flag("other", True, "behaviours: a second synthesiser, or --noother"),
         Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
         Flag("force", False, "replace a report in that folder"),
       ),

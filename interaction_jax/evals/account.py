@@ -95,6 +95,24 @@ class Account:
       if self.sounding[word.turn : word.turn + _AHEAD + 1].any()
     ]
 
+  def spans(self) -> list[tuple[str, float, float]]:
+    """Words that can be heard, from when to when, in seconds.
+
+    Each lasts until the next one, or until its voice ends.
+    """
+    words = self.said()
+    if not words:
+      return []
+    ends = [*(word.turn for word in words[1:]), self.num_turns]
+    stretches = self.stretches(gap=0)
+    found = []
+    for word, after in zip(words, ends, strict=True):
+      until = [last for first, last in stretches if first <= word.turn + 2]
+      last = max(word.turn + 1, min(after, until[-1] if until else after))
+      times = clock.seconds(word.turn), clock.seconds(last)
+      found.append((word.text, *times))
+    return found
+
   def wordless(self) -> float | None:
     """The share of turns with a voice that are far from any word of it."""
     near = np.zeros(self.num_turns, bool)

@@ -12,6 +12,8 @@ from interaction_jax.serve import machine
 from interaction_jax.serve.models import Model
 
 NAME: Final = "report.json"
+RUN: Final = "run.json"
+"""What a run that can go on leaves in its folder at once."""
 
 
 def checkpoint(model: Model) -> dict[str, Any]:
@@ -33,8 +35,12 @@ def write(folder: Path, report: Mapping[str, Any]) -> Path:
   return path
 
 
-def prepare(folder: str | Path, *, force: bool) -> Path:
+def prepare(folder: str | Path, *, force: bool, resume: bool = False) -> Path:
   """A folder for a report, made if there is none.
+
+  Args:
+    resume: whether a run that was cut short, and left `run.json` and no
+      report, may go on in it.
 
   Raises:
     FileExistsError: it holds a report, and is not to be replaced, or it holds
@@ -42,7 +48,10 @@ def prepare(folder: str | Path, *, force: bool) -> Path:
   """
   folder = Path(folder)
   if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-    if not (folder / NAME).is_file():
+    begun = resume and (folder / RUN).is_file()
+    if begun and not force and not (folder / NAME).is_file():
+      return folder
+    if not (folder / NAME).is_file() and not begun:
       raise FileExistsError(
         f"{folder} holds something that is not a report and is left alone; "
         "choose another folder."

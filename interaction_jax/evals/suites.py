@@ -1,28 +1,51 @@
 """Which benchmarks there are. A new one is a module and a line below.
 
-A module of a suite offers `Options`, a frozen dataclass that refuses what
-cannot be, and `run(model, folder, options, progress=)`, which writes a report
-with at least `suite`, `rows`, `seed`, `checkpoint` and `wall_s` and returns it.
+What `find` gives offers `Options`, a frozen dataclass that refuses what cannot
+be, and `run(model, folder, options, progress=)`, which writes a report with at
+least `suite`, `rows`, `seed`, `checkpoint` and `wall_s` and returns it. Those
+of the field are `harness.suite.Suite`s, and all run by `harness/runner.py`.
 """
 
 import importlib
-from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from interaction_jax.core import settings
 
-SUITES: Final = {"behaviours": "interaction_jax.evals.behaviours.suite"}
+_EVALS: Final = "interaction_jax.evals"
+
+SUITES: Final = {"behaviours": f"{_EVALS}.behaviours.suite"}
+"""Modules that run themselves."""
+
+FIELD: Final = {
+  "voicebench_ifeval": f"{_EVALS}.voicebench.suite",
+  "ifeval": f"{_EVALS}.ifeval.suite",
+  "harmbench": f"{_EVALS}.harmbench.suite",
+  "qivd": f"{_EVALS}.qivd.suite",
+  "repcount": f"{_EVALS}.repcount.suite",
+  "proactive_video_qa": f"{_EVALS}.proactive_video_qa.suite",
+  "charades": f"{_EVALS}.charades.suite",
+}
+"""Modules with a `SUITE`, which the harness runs."""
 
 
-def find(name: str | None) -> ModuleType:
-  """The module of a suite.
+def names() -> list[str]:
+  """All of them."""
+  return [*SUITES, *FIELD]
+
+
+def find(name: str | None) -> Any:
+  """What runs a suite.
 
   Raises:
     ValueError: there is none of that name.
   """
-  if name not in SUITES:
-    near = "" if name is None else settings.near(name, SUITES)
-    raise ValueError(
-      f"suite={name!r} is not known{near}; there is {', '.join(SUITES)}."
-    )
-  return importlib.import_module(SUITES[name])
+  if name in SUITES:
+    return importlib.import_module(SUITES[name])
+  if name in FIELD:
+    from interaction_jax.evals.harness import runner
+
+    return runner.Benchmark(importlib.import_module(FIELD[name]).SUITE)
+  near = "" if name is None else settings.near(name, names())
+  raise ValueError(
+    f"suite={name!r} is not known{near}; there is {', '.join(names())}."
+  )

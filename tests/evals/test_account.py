@@ -111,3 +111,17 @@ def test_what_is_made_is_audible_a_turn_later():
   assert done.pieces == wanted.pieces[:3]
   kinds = [event.kind for event in account.events(conduct, words)]
   assert kinds.count("speak_start") == 2 and kinds.count("speak_stop") == 1
+
+
+def test_words_last_until_the_next_one_or_until_their_voice_ends():
+  sounding = np.zeros(12, bool)
+  sounding[2:5] = sounding[8:11] = True
+  pieces = [Piece(2, "say", " one"), Piece(3, "say", " two")]
+  pieces += [Piece(8, "say", " three")]
+  # "two" ends with its voice, in turn 5, not with the next word, in turn 8.
+  assert Account(sounding, tuple(pieces)).spans() == [
+    ("one", 0.4, 0.6),
+    ("two", 0.6, 1.0),
+    ("three", 1.6, 2.2),
+  ]
+  assert account.silent(4).spans() == []

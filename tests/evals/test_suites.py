@@ -3,7 +3,7 @@ import pytest
 from interaction_jax.evals import suites
 
 
-@pytest.mark.parametrize("name", suites.SUITES)
+@pytest.mark.parametrize("name", suites.names())
 def test_every_suite_can_be_run(name):
   suite = suites.find(name)
   assert callable(suite.run)
@@ -11,7 +11,18 @@ def test_every_suite_can_be_run(name):
     suite.Options(num_items=0)
 
 
+@pytest.mark.parametrize("name", suites.FIELD)
+def test_every_benchmark_of_the_field_says_what_it_is(name):
+  suite = suites.find(name).suite
+  assert suite.name == name
+  assert suite.about and suite.source and suite.protocol and suite.parts
+  rows = [row.name for row in suite.rows]
+  assert len(set(rows)) == len(rows) and all(row.about for row in suite.rows)
+  # Some row has to tell an oracle from others.
+  assert any(row.ranked and row.better is not None for row in suite.rows)
+
+
 @pytest.mark.parametrize("name", ["behaviors", None])
 def test_an_unknown_suite_lists_all(name):
-  with pytest.raises(ValueError, match=r"there is behaviours\.$"):
+  with pytest.raises(ValueError, match=r"there is behaviours, .*charades"):
     suites.find(name)

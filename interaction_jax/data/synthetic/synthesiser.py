@@ -1,7 +1,8 @@
 """Speech from text: espeak-ng, loaded from the wheel that brings it along.
 
 What it says is not the same to the bit from call to call; whatever has to be
-the same again is kept as audio (see `bank.py`).
+the same again is kept as audio (see `bank.py`), or said by a new process that
+calls `seed` first and says the same in the same order.
 """
 
 import ctypes
@@ -50,6 +51,19 @@ def speak(text: str, *, voice: str, rate: int, pitch: int) -> Speech:
   # One voice, one rate and one buffer serve the whole process.
   with _LOCK:
     return engine.speak(text, voice, rate, pitch)
+
+
+def seed(number: int) -> None:
+  """Sets what the breath in a voice is drawn from.
+
+  It is not all that a process remembers: the next words are the same only
+  where the same was said before.
+
+  Raises:
+    ImportError: the wheel with the synthesiser is not installed.
+  """
+  with _LOCK:
+    _engine().library.espeak_ng_SetRandSeed(ctypes.c_long(number))
 
 
 def resample(speech: Speech) -> Speech:

@@ -137,16 +137,13 @@ def _read(record: Record) -> Iterator[Event]:
 
 def _recognised(made: Account) -> dict[str, Any]:
   """What was said, as a recogniser of speech would tell it."""
-  words = made.said()
-  ends = [*(word.turn for word in words[1:]), made.num_turns]
-  stretches = made.stretches(gap=0)
-  chunks = []
-  for word, after in zip(words, ends, strict=True):
-    until = [last for first, last in stretches if first <= word.turn + 2]
-    last = max(word.turn + 1, min(after, until[-1] if until else after))
-    span = [clock.seconds(word.turn), clock.seconds(last)]
-    chunks.append({"text": word.text, "timestamp": span})
-  return {"text": " ".join(word.text for word in words), "chunks": chunks}
+  words = made.spans()
+  return {
+    "text": " ".join(text for text, _, _ in words),
+    "chunks": [
+      {"text": text, "timestamp": [start, end]} for text, start, end in words
+    ],
+  }
 
 
 def _write_ticks(path: Path, conduct: Conduct) -> None:

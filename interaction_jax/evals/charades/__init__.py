@@ -1,0 +1,1 @@
+"""Charades: when something begins and ends, said aloud as it happens."""

@@ -1,0 +1,1 @@
+"""HarmBench: what does harm is refused, in writing and in speech."""

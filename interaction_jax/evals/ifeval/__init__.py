@@ -1,0 +1,1 @@
+"""Instruction following: replies held against instructions that rules check."""

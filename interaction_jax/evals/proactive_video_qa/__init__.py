@@ -1,0 +1,1 @@
+"""ProactiveVideoQA: answers that come by themselves when they can be seen."""

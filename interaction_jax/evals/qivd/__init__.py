@@ -1,0 +1,1 @@
+"""QIVD: somebody does something before a camera, and asks about it aloud."""

@@ -1,0 +1,1 @@
+"""VoiceBench: spoken requests of many kinds, in one layout."""
