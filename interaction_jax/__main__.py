@@ -404,14 +404,18 @@ def _bench(
   batch: list[str],
   rounds: int,
   turns: int,
+  messages: int,
+  clients: int,
   json: bool,
 ) -> None:
-  known = ("step", "frontend", "engine", "soak")
+  known = ("step", "train", "frontend", "engine", "network", "soak")
   if what not in known:
     raise ValueError(
       f"bench {what!r} is not known{settings.near(what, known)}; there is "
       f"{', '.join(known)}."
     )
+  if rounds < 0:
+    raise ValueError(f"--rounds={rounds} must be 1 or more.")
   for size in batch:
     if not size.isdecimal() or int(size) == 0:
       raise ValueError(f"--batch={size!r} must be a whole number, 1 or more.")
@@ -419,20 +423,24 @@ def _bench(
     engine,
     frontend,
     machine,
+    network,
     soak,
     step,
     subject,
     timing,
+    train,
   )
 
   report: dict[str, Any] = {"machine": machine.describe()}
   if what == "frontend":
-    report["rows"] = frontend.run(rounds=rounds)
+    report["rows"] = frontend.run(rounds=rounds or 200)
+  elif what == "train":
+    report |= train.run(rounds=rounds or 5)
   elif what == "step":
     model = subject.find(config, checkpoint, usual="nano")
     report["model"] = model.name
     sizes = [int(size) for size in batch] or [1]
-    report["rows"] = step.run(model, batches=sizes, rounds=rounds)
+    report["rows"] = step.run(model, batches=sizes, rounds=rounds or 200)
   elif what == "engine":
     if config is None:
       checkpoint = checkpoint or "nano"
@@ -441,13 +449,19 @@ def _bench(
     report |= engine.run(
       model, sessions=numbers, num_turns=turns or 3000, progress=_progress
     )
+  elif what == "network":
+    model = subject.find(config, checkpoint, usual="tiny")
+    report |= network.run(
+      model, num_messages=messages, num_clients=clients, progress=_progress
+    )
   else:
     model = subject.find(config, checkpoint, usual="tiny")
     report |= soak.run(model, num_turns=turns or 18_000, progress=_progress)
   if json:
     print(json_lib.dumps(report, indent=2))
-  elif what in ("engine", "soak"):
-    print((engine if what == "engine" else soak).summary(report))
+  elif what in ("engine", "network", "soak"):
+    told = {"engine": engine, "network": network, "soak": soak}[what]
+    print(told.summary(report))
   else:
     print(timing.table(report["rows"]))
 
@@ -587,14 +601,16 @@ COMMANDS = {
       "bench",
       "how fast it is, beside peers where those are installed",
       _bench,
-      arguments=("{step,frontend,engine,soak}",),
+      arguments=("{step,train,frontend,engine,network,soak}",),
       flags=(
         Flag("json", False, "print JSON"),
         Flag("config", None, "a model with drawn weights; else nano or tiny"),
         Flag("checkpoint", None, "a shipped model, or the folder of one"),
         Flag("batch", (), "step, engine: sessions at once; else 1 and 8"),
-        Flag("rounds", 200, "step, frontend: how often all is timed in turn"),
+        Flag("rounds", 0, "how often all is timed in turn; else 200, train: 5"),
         Flag("turns", 0, "of 200 ms; soak: else 18000, an hour; engine: 3000"),
+        Flag("messages", 100_000, "network: of nonsense"),
+        Flag("clients", 1000, "network: that come and go"),
       ),
     ),
     Command(

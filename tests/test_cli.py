@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def test_version(capsys):
     (["convert", "inklin", "a", "b"], "mean inkling?"),
     (["bench", "frontent"], "mean frontend?"),
     (["bench", "step", "--batch=1", "--batch=many"], "--batch='many' must"),
-    (["bench", "frontend", "--rounds=0"], "rounds=0 must be 1 or more"),
+    (["bench", "frontend", "--rounds=-1"], "rounds=-1 must be 1 or more"),
     (["train"], "train needs --workdir DIR"),
     (["train", "--workdir=x", "--profile=5"], "'5' is not FIRST:END"),
     (["train", "--workdir=x", "--profile=9:9"], "'9:9' is not FIRST:END"),
@@ -285,6 +286,51 @@ def talker(root, tmp_path_factory):
     tokenizer=words.tokenizer.to_str().encode(),
   )
   return path
+
+
+def flip_a_byte(path):
+  file = max((f for f in path.rglob("*") if f.is_file()), key=os.path.getsize)
+  content = bytearray(file.read_bytes())
+  content[len(content) // 2] ^= 1
+  file.write_bytes(content)
+
+
+def widen(path):
+  """Settings that ask for other weights than there are."""
+  saved = checkpoint.load(path)
+  saved.config["backbone"]["width"] += 12
+  checkpoint.save(
+    path,
+    saved.params,
+    config=saved.config,
+    tokenizer=saved.tokenizer,
+    overwrite=True,
+  )
+
+
+@pytest.mark.parametrize(
+  ("damage", "message"),
+  [
+    (flip_a_byte, "has changed: its SHA-256 is"),
+    (lambda path: (path / "tokenizer.json").unlink(), "json is missing"),
+    (lambda path: (path / "config.json").unlink(), "json is missing"),
+    (widen, "is of another model: "),
+  ],
+  ids=["byte", "tokenizer", "config", "shape"],
+)
+@pytest.mark.parametrize("command", ["talk", "evaluate"])
+def test_a_checkpoint_that_is_not_right_is_one_line(
+  recordings, talker, tmp_path, command, damage, message, capsys
+):
+  damage(shutil.copytree(talker, tmp_path / "copy"))
+  line = [command, str(recordings / "good.wav")]
+  if command == "evaluate":
+    line = [command, "--suite=behaviours"]
+  line += [f"--out={tmp_path / 'out'}", f"--checkpoint={tmp_path / 'copy'}"]
+  assert cli.main(line) == 2
+  shown, err = capsys.readouterr()
+  assert shown == "" and err.count("\n") == 1 and message in err
+  assert not (tmp_path / "out").exists()
 
 
 def test_talk_and_replay(recordings, talker, tmp_path, monkeypatch, capsys):

@@ -49,13 +49,16 @@ class Rules:
   Attributes:
     weights: for parameters and what has their shape, such as gradients.
     activations: for what `constrain` pins inside a model, and for batches.
+    spare: axes along which activations are split as well where their size
+      allows it.
   """
 
   weights: Table
   activations: Table
+  spare: Table = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
-    for name in ("weights", "activations"):
+    for name in ("weights", "activations", "spare"):
       for letter, axes in getattr(self, name).items():
         dims.check(letter)
         for axis in axes:
@@ -80,6 +83,8 @@ RULES: Final = Rules(
     "N": ("tensor",),
     "V": ("tensor",),
   },
+  # Else devices that share a row's experts would all compute its attention.
+  spare={"B": ("expert",)},
 )
 """The tables used where none are given."""
 
@@ -263,19 +268,128 @@ def constrain(
   current = jax.sharding.get_abstract_mesh()
   if current.empty:
     return x
-  # An Explicit axis already stands in the type of x, where a constraint
-  # would be an assertion; a Manual one is not ours to move along.
-  free = {
-    name: current.shape[name]
-    for name, kind in zip(current.axis_names, current.axis_types, strict=True)
-    if kind == AxisType.Auto
-  }
-  table = {
-    letter: tuple(axis for axis in names if axis in free)
-    for letter, names in rules.activations.items()
-  }
-  place = spec(axes, table, current, shape=x.shape)
-  return jax.lax.with_sharding_constraint(x, place) if free else x
+  free = _free(current)
+  where = _spread(axes, x.shape, current, rules, free)
+  return jax.lax.with_sharding_constraint(x, where) if free else x
+
+
+def place(
+  axes: str, shape: Sequence[int], mesh: AnyMesh, *, rules: Rules = RULES
+) -> NamedSharding:
+  """Where an activation lies: that of a batch, or of what sessions remember.
+
+  Raises:
+    ValueError: as `spec`.
+  """
+  where = _spread(axes, shape, mesh, rules, frozenset(mesh.shape))
+  return NamedSharding(mesh, where)
+
+
+def local(
+  run: Callable[..., jax.Array],
+  inputs: Sequence[str],
+  output: str,
+  *,
+  rules: Rules = RULES,
+) -> Callable[..., jax.Array]:
+  """`run` on each device's own piece of the activations, as a kernel wants it.
+
+  Without a mesh, or where all its axes are manual already, it is `run`.
+
+  Args:
+    inputs: letters of each argument; the first letters of what is in a tree
+      will do for all of it. The output has one of their shapes.
+
+  Raises:
+    ValueError: as `spec`.
+  """
+  current = jax.sharding.get_abstract_mesh()
+  free = frozenset() if current.empty else _free(current)
+  if not free:
+    return run
+
+  def spread(*arrays: Any) -> jax.Array:
+    # A letter is split alike wherever it occurs.
+    sizes = {}
+    for axes, tree in zip(inputs, arrays, strict=True):
+      sizes |= dict(zip(axes.split(), jax.tree.leaves(tree)[0].shape))  # noqa: B905
+
+    def where(axes: str) -> P:
+      shape = [sizes[letter] for letter in axes.split()]
+      return _spread(axes, shape, current, rules, free)
+
+    return jax.shard_map(
+      run,
+      in_specs=tuple(where(axes) for axes in inputs),
+      out_specs=where(output),
+      axis_names=set(free),
+      check_vma=False,
+    )(*arrays)
+
+  return spread
+
+
+def free() -> dict[str, int]:
+  """The axes of the mesh in use along which XLA may move things, and sizes.
+
+  Without a mesh, and inside `jax.shard_map` over all axes, there are none.
+  """
+  current = jax.sharding.get_abstract_mesh()
+  if current.empty:
+    return {}
+  axes = _free(current)
+  return {axis: current.shape[axis] for axis in AXES if axis in axes}
+
+
+def dividing(
+  letter: str,
+  size: int,
+  sizes: Mapping[str, int],
+  *,
+  rules: Rules = RULES,
+) -> tuple[str, ...]:
+  """The axes of `sizes` over which a dimension of activations can be split.
+
+  Those that it is too small for are left out, and what comes after them.
+  """
+  fitting: list[str] = []
+  wanted = (*rules.activations.get(letter, ()), *rules.spare.get(letter, ()))
+  for axis in wanted:
+    ways = math.prod(sizes.get(name, 1) for name in (*fitting, axis))
+    if size % ways:
+      break
+    if axis in sizes:
+      fitting.append(axis)
+  return tuple(fitting)
+
+
+def _free(mesh: AnyMesh) -> frozenset[str]:
+  """The axes along which XLA may move things.
+
+  An Explicit axis already stands in the type of an array, where a constraint
+  would be an assertion; a Manual one is not ours to move along.
+  """
+  kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)
+  return frozenset(name for name, kind in kinds if kind == AxisType.Auto)
+
+
+def _spread(
+  axes: str,
+  shape: Sequence[int],
+  mesh: AnyMesh,
+  rules: Rules,
+  free: frozenset[str],
+) -> P:
+  """The place of an activation, with what spare axes it has room for."""
+  table = {}
+  for letter, size in zip(axes.split(), shape, strict=True):
+    names = [axis for axis in rules.activations.get(letter, ()) if axis in free]
+    for axis in rules.spare.get(letter, ()):
+      ways = math.prod(mesh.shape[name] for name in [*names, axis])
+      if axis in free and size % ways == 0:
+        names.append(axis)
+    table[letter] = tuple(names)
+  return spec(axes, table, mesh, shape=shape)
 
 
 def by_name(tree: Any) -> dict[str, Any]:

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from interaction_jax.core import sharding
+from interaction_jax.ops.kernels import recall
+
 _HIDDEN = -1e30
 """Score of what is not seen. Finite: a row that sees nothing stays finite."""
 
@@ -101,10 +104,52 @@ def from_memory(
 ) -> Float[Array, "B T N H"]:
   """Attends to entries that lie in any order, as in a ring.
 
-  softmax(q k / H + b) v over the visible entries.
+  softmax(q k / H + b) v over the visible entries. Queries stand one behind the
+  other; whatever follows the last real one is padding. There is one segment.
   """
+  given = (q, k, v, bias, queries, entries)
+  if not recall.fits(q.shape[-1], k.shape[2]):
+    return _whole_memory(*given)
+  return jax.lax.platform_dependent(
+    *given, tpu=_by_kernel, default=_whole_memory
+  )
+
+
+def _whole_memory(q, k, v, bias, queries, entries):
+  """All scores at once, every bias looked up."""
   distance = queries.pos[:, :, None] - entries.pos[:, None, :]
   return _read(q, k, v, _by_distance(bias, distance), visible(queries, entries))
+
+
+@jax.custom_vjp
+def _by_kernel(q, k, v, bias, queries, entries):
+  """The same on a TPU, where a look-up for every score takes far too long."""
+
+  def here(q, k, v, features, bank, queries, entries):
+    length, reach = q.shape[1], bank.shape[1]
+    table = _by_place(bank, reach - 1, length, reach + length - 1)
+    profile = jnp.einsum(
+      "BTNR,TRY->BTNY",
+      features,
+      table.astype(features.dtype),
+      preferred_element_type=jnp.float32,
+    )
+    what = jnp.stack([entries.pos, entries.kind, entries.rank], axis=1)
+    return recall.recall(q, k, v, profile, queries.pos, queries.horizon, what)
+
+  # A kernel is no product that XLA could divide: each device runs its own.
+  run = sharding.local(
+    here,
+    ("B T N H", "B S K H", "B S K H", "B T N R", "R Y", "B", "B"),
+    "B T N H",
+  )
+  return run(q, k, v, bias.features, bias.bank, queries, entries)
+
+
+_by_kernel.defvjp(
+  lambda *given: (_by_kernel(*given), given),
+  lambda given, grad: jax.vjp(_whole_memory, *given)[1](grad),
+)
 
 
 def episode(

@@ -19,8 +19,6 @@ from jaxtyping import Array, Bool, Float, Int
 from interaction_jax.core import sharding
 from interaction_jax.ops.linear import contract
 
-(_AXIS,) = sharding.RULES.weights["E"]
-
 _FEW = 64
 """Positions up to which walking over the experts beats sorting pairs."""
 
@@ -135,7 +133,7 @@ def _grouped(x, experts, shares, gate, up, down, *, block):
   def multiply(rows, w):
     return grouped_matmul(rows, w, order.sizes, block=block)
 
-  rows = _moved(jnp.repeat(x, num_chosen, axis=0), order.pair, order.row)
+  rows = _dealt(x, order.pair, order.row)
   hidden = jax.nn.silu(multiply(rows, gate)) * multiply(rows, up)
   out = _moved(multiply(hidden, down), order.row, order.pair)
   pairs = out.reshape(length, num_chosen, -1)
@@ -184,6 +182,27 @@ def _order(experts: Int[Array, " I"], num_experts: int, block: int) -> _Order:
 
 
 @jax.custom_vjp
+def _dealt(x, pair, row):
+  """Row i is the position that `pair[i]` is of, zeros where there is none."""
+  # Pairs lie position by position; one past the last is past the last one.
+  num_chosen = row.shape[0] // x.shape[0]
+  return jnp.take(x, pair // num_chosen, axis=0, mode="fill", fill_value=0)
+
+
+def _dealt_backward(kept, grad):
+  pair, row, length = kept
+  back = _moved(grad, row, pair).reshape(length, -1, grad.shape[1])
+  total = back.sum(axis=1, dtype=jnp.float32)
+  return total.astype(grad.dtype), None, None
+
+
+_dealt.defvjp(
+  lambda x, pair, row: (_dealt(x, pair, row), (pair, row, x.shape[0])),
+  _dealt_backward,
+)
+
+
+@jax.custom_vjp
 def _moved(x, source, target):
   """Row i is row `source[i]` of `x`, zeros where there is none.
 
@@ -202,27 +221,45 @@ _moved.defvjp(
 def gathered(
   x: Float[Array, "T D"], routing: Routing, weights: ExpertWeights
 ) -> Float[Array, "T D"]:
-  """The same sum, expert by expert; what nobody chose is not even read."""
+  """The same sum, expert by expert; what nobody chose is not even read.
+
+  Off the CPU, where a loop of small products takes longer than it saves, that
+  is what `ragged_dot` does with empty groups.
+  """
+  apply = functools.partial(
+    jax.lax.platform_dependent,
+    cpu=_gathered,
+    default=functools.partial(_grouped, block=1),
+  )
+  return apply(
+    x,
+    routing.experts,
+    routing.weights,
+    weights.gate,
+    weights.up,
+    weights.down,
+  )
+
+
+def _gathered(x, experts, shares, gate, up, down):
+  """The body of `gathered` for a CPU."""
 
   def add(expert, total):
-    chosen = routing.experts == expert
-    weight = jnp.sum(jnp.where(chosen, routing.weights, 0.0), axis=-1)
+    chosen = experts == expert
+    weight = jnp.sum(jnp.where(chosen, shares, 0.0), axis=-1)
     mine = chosen.any(axis=-1)[:, None]
 
     def work(total):
-      gate, up, down = (
-        jax.lax.dynamic_index_in_dim(w, expert, keepdims=False)
-        for w in (weights.gate, weights.up, weights.down)
-      )
-      hidden = jax.nn.silu(contract("TD,DF->TF", x, gate))
-      hidden = hidden * contract("TD,DF->TF", x, up)
-      out = contract("TF,FD->TD", hidden, down).astype(jnp.float32)
+      hidden = jax.nn.silu(contract("TD,DF->TF", x, _of(gate, expert)))
+      hidden = hidden * contract("TD,DF->TF", x, _of(up, expert))
+      out = contract("TF,FD->TD", hidden, _of(down, expert))
+      out = out.astype(jnp.float32)
       return jnp.where(mine, total + out * weight[:, None], total)
 
     return jax.lax.cond(mine.any(), work, lambda total: total, total)
 
   start = jnp.zeros(x.shape, jnp.float32)
-  return jax.lax.fori_loop(0, weights.gate.shape[0], add, start).astype(x.dtype)
+  return jax.lax.fori_loop(0, gate.shape[0], add, start).astype(x.dtype)
 
 
 def across(
@@ -231,31 +268,54 @@ def across(
   routing: Routing,
   weights: ExpertWeights,
 ) -> Float[Array, "T D"]:
-  """Runs a dispatch with the experts spread over their mesh axis.
+  """Runs a dispatch on a mesh: rows, experts and their widths are spread.
 
-  Every device sees all positions, runs the experts it holds, and the results
-  are added up: one collective. Without such an axis it is `apply` itself.
+  Devices that differ only in the experts they hold show each other their
+  positions, run the chosen experts they have, and add up: rows are gathered
+  and sums scattered, or summed everywhere if there are too few rows to spread.
+  Nothing is sorted across devices. Without a mesh it is `apply` itself.
   """
-  mesh = jax.sharding.get_abstract_mesh()
-  if mesh.empty or mesh.shape.get(_AXIS, 1) == 1:
+  sizes = sharding.free()
+  if max(sizes.values(), default=1) == 1:
     return apply(x, routing, weights)
+  num_experts, _, width = weights.gate.shape
+  rows = sharding.dividing("B", len(x), sizes)
+  (own,) = sharding.dividing("E", num_experts, sizes) or (None,)
+  (inner,) = sharding.dividing("F", width, sizes) or (None,)
+  shown = own is not None and own in rows
 
-  def local(x, routing, weights):
-    here = weights.gate.shape[0]
-    experts = routing.experts - jax.lax.axis_index(_AXIS) * here
-    mine = (experts >= 0) & (experts < here)
-    routing = dataclasses.replace(
-      routing, experts=jnp.where(mine, experts, here)
-    )
-    return jax.lax.psum(apply(x, routing, weights), _AXIS)
+  def local(x, routing, gate, up, down):
+    if shown:
+      x, routing = jax.tree.map(
+        lambda part: jax.lax.all_gather(part, own, tiled=True), (x, routing)
+      )
+    if own is not None:
+      routing = _own(routing, own, len(gate))
+    out = apply(x, routing, ExpertWeights(gate, up, down))
+    if inner is not None:
+      out = jax.lax.psum(out, inner)
+    if shown:
+      return jax.lax.psum_scatter(out, own, tiled=True)
+    return out if own is None else jax.lax.psum(out, own)
 
+  # Weights that lie in pieces are fetched in the dtype they are used in.
+  pieces = (weights.gate, weights.up, weights.down)
+  pieces = [w.astype(x.dtype) for w in pieces]
+  wide, narrow = P(own, None, inner), P(own, inner, None)
   return jax.shard_map(
     local,
-    in_specs=(P(), P(), P(_AXIS)),
-    out_specs=P(),
-    axis_names={_AXIS},
+    in_specs=(P(rows), P(rows), wide, wide, narrow),
+    out_specs=P(rows),
+    axis_names=set(sizes),
     check_vma=False,
-  )(x, routing, weights)
+  )(x, routing, *pieces)
+
+
+def _own(routing: Routing, axis: str, here: int) -> Routing:
+  """The routing as a device sees it that holds `here` experts."""
+  experts = routing.experts - jax.lax.axis_index(axis) * here
+  mine = (experts >= 0) & (experts < here)
+  return dataclasses.replace(routing, experts=jnp.where(mine, experts, here))
 
 
 def everyone(

@@ -8,9 +8,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -108,7 +108,7 @@ def load(
   """
   path = find(name_or_path)
   listed = manifest.read(path)
-  cfg = _config(path)
+  cfg = _config(path, listed)
   grid = None if mesh is None else _grid(mesh, sessions)
   if "tokenizer.json" not in listed["files"] or cfg.text.first_control is None:
     raise ValueError(
@@ -199,8 +199,13 @@ def _shipped() -> Iterator[Path]:
   return _ASSETS.glob(f"*/{manifest.NAME}")
 
 
-def _config(path: Path) -> InteractionConfig:
-  plain = json.loads((path / "config.json").read_bytes())
+def _config(path: Path, listed: Mapping[str, Any]) -> InteractionConfig:
+  """The settings, which are read before the arrays and so verified alone."""
+  name = "config.json"
+  alone = {"files": {name: listed["files"][name]}}
+  for problem in manifest.damage(path, alone):
+    raise ValueError(f"checkpoint {path}: {problem}.")
+  plain = json.loads((path / name).read_bytes())
   # A training run keeps the whole experiment, others the model alone.
   return settings.from_dict(InteractionConfig, plain.get("model", plain))
 

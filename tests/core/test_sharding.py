@@ -172,6 +172,19 @@ def test_a_batch_over_two_axes_names_both():
     sharding.spec("B T", sharding.RULES.activations, mesh, shape=(3, 4))
 
 
+@pytest.mark.parametrize(
+  ("rows", "expected"),
+  [(16, ("data", "fsdp", "expert")), (6, ("data", "fsdp"))],
+  ids=["enough", "too few"],
+)
+def test_rows_are_spread_over_experts_where_they_suffice(rows, expected):
+  mesh = _abstract(data=2, expert=4, tensor=3)
+  where = sharding.place("B S K H", (rows, 5, 3, 7), mesh)
+  assert where.spec == P(expected, None, "tensor", None)
+  with pytest.raises(ValueError, match=r"B=3 .* over data=2"):
+    sharding.place("B T", (3, 5), mesh)
+
+
 def test_unknown_letters_are_refused():
   with pytest.raises(ValueError, match="'d' is not a dimension"):
     sharding.spec("d N", sharding.RULES.weights, _abstract())
@@ -313,6 +326,19 @@ with jax.set_mesh(mesh):
   z = jax.jit(by_hand)(x)
   all_by_hand = jax.shard_map(seam, in_specs=P("data"), out_specs=P("data"))
   w = jax.jit(all_by_hand)(x)
+
+def piece(x, other):
+  return x * x.shape[0] + other["b"].shape[0]
+
+spread = sharding.local(piece, ("B T N", "N"), "B T N")
+other = {"b": jnp.ones(6), "a": jnp.ones((6, 5))}
+with jax.set_mesh(sharding.mesh("data=2,expert=2,tensor=2")):
+  v = jax.jit(sharding.local(piece, ("B T N", "N"), "B T N"))(x, other)
+found["local"] = {
+  # A row of four for each device, half of six columns.
+  "values": bool((np.asarray(v) == np.asarray(x) + 3).all()),
+  "alone": bool((spread(x, other) == 4 * x + 6).all()),
+}
 found["constrain"] = {
   "shard": str(y.addressable_shards[0].data.shape),
   "values": [bool((np.asarray(v) == 2 * np.asarray(x)).all())
@@ -369,6 +395,10 @@ def test_the_mesh_does_not_change_what_is_drawn(eight, line):
   for name in SHARDS[line]:
     # Two pieces may be vectorised differently; 2 ulps were seen on 0.12.
     assert eight[line][name]["ulps"] <= 4, name
+
+
+def test_local_hands_each_device_its_own_piece(eight):
+  assert eight["local"] == {"values": True, "alone": True}
 
 
 def test_constrain_places_an_activation(eight):

@@ -13,7 +13,7 @@ import jax
 
 from interaction_jax.serve import machine
 
-_PEERS: Final = ("librosa", "numba", "torch")
+_PEERS: Final = ("librosa", "numba", "torch", "transformers")
 
 _COMPILED: Final = "/jax/core/compile/backend_compile_duration"
 """The event by which JAX tells that it compiled a program."""

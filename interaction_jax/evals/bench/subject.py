@@ -57,10 +57,11 @@ def drawn(cfg: InteractionConfig, *, name: str = "drawn") -> Model:
       logit_divisor=text.logit_divisor,
     )
     cfg = dataclasses.replace(cfg, text=text)
-  return models.of(_draw(cfg), cfg=cfg, words=words, name=name)
+  return models.of(weights(cfg), cfg=cfg, words=words, name=name)
 
 
-def _draw(cfg: InteractionConfig) -> Params:
+def weights(cfg: InteractionConfig) -> Params:
+  """Weights drawn at random, as large as they would be at first."""
   # By NumPy: `init` compiles a program for every shape there is, and how long
   # a product takes is not a question of how its factors were drawn.
   shapes = jax.eval_shape(lambda: interaction.init(jax.random.key(0), cfg=cfg))

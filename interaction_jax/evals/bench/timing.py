@@ -21,6 +21,9 @@ Row = dict[str, Any]
 _WARM_UP: Final = 3
 """Calls that are not counted: they compile, load and draw memory."""
 
+_LONG_MS: Final = 1000.0
+"""From here on a call has found its data and its threads by itself."""
+
 _BURST_MS: Final = 10.0
 """How long a task is called before the next one's turn comes."""
 
@@ -76,7 +79,8 @@ def measure(
   """Times all tasks, round by round.
 
   A short task is called more often in a round than a long one, and once more
-  before, uncounted, to find its data and its threads again.
+  before, uncounted, to find its data and its threads again; one that takes
+  more than a second is called once.
 
   Args:
     watch: gives seconds.
@@ -93,16 +97,19 @@ def measure(
     task.call(argument)
     return 1000 * (watch() - began)
 
-  calls = {}
+  calls, long = {}, set()
   for name, task in tasks.items():
     shortest = min([took(task) for _ in range(_WARM_UP)])
+    if shortest > _LONG_MS:
+      long.add(name)
     most = _BURST_MS / max(shortest, _BURST_MS / _MOST_CALLS)
     calls[name] = max(1, round(most))
   kept: dict[str, list[list[float]]] = {name: [] for name in tasks}
   order = list(tasks)
   for _ in range(rounds):
     for name in order:
-      took(tasks[name])
+      if name not in long:
+        took(tasks[name])
       kept[name].append([took(tasks[name]) for _ in range(calls[name])])
     order = [*order[1:], *order[:1]]
   return {name: Times(np.asarray(ms)) for name, ms in kept.items()}

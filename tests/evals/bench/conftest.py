@@ -1,5 +1,7 @@
 """A model that is compiled quickly, as the benchmarks take it."""
 
+import dataclasses
+
 import pytest
 
 from interaction_jax.core import settings
@@ -10,3 +12,27 @@ from interaction_jax.evals.bench import subject
 def model(root):
   small = settings.load(root / "tests" / "small.py").model
   return subject.drawn(small, name="small")
+
+
+@pytest.fixture(scope="session")
+def cfg(model):
+  """One layer, with experts, and heads of a width that is even."""
+  backbone = model.cfg.backbone
+  heads = dataclasses.replace(backbone.global_attention, head_width=8)
+  backbone = dataclasses.replace(
+    backbone,
+    num_layers=1,
+    global_layers=(0,),
+    dense_layers=(),
+    # Kernels of torch take rows of whole words.
+    width=32,
+    window_attention=heads,
+    global_attention=heads,
+    log_floor=None,
+  )
+  text = dataclasses.replace(model.cfg.text, vocab_size=15, table_size=15)
+  return dataclasses.replace(
+    model.cfg,
+    backbone=backbone,
+    text=dataclasses.replace(text, first_control=5),
+  )

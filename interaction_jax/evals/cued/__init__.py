@@ -1,0 +1,1 @@
+"""TimeSpeak and CueSpeak, rebuilt: speaking at a time, and at a cue."""

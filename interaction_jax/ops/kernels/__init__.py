@@ -1,0 +1,1 @@
+"""Kernels for one platform, each with an operation of `ops` as its twin."""
