@@ -1,15 +1,15 @@
 """The smallest model with every part of the full one; the tests run on it.
 
-Command: interaction-jax inspect tiny
+Command: interaction-jax train --config tiny --workdir runs/tiny
 Hardware: any CPU.
-Time: seconds.
+Time: a minute, most of it to compile; it says nothing yet.
 
 All sizes differ from one another, so an array with two axes exchanged does
 not pass for the right one.
 """
 
 from interaction_jax.model import config
-from interaction_jax.train.config import Experiment, TrainConfig
+from interaction_jax.train.config import DataConfig, Experiment, TrainConfig
 
 
 def experiment() -> Experiment:
@@ -35,7 +35,7 @@ def experiment() -> Experiment:
   model = config.InteractionConfig(
     backbone=backbone,
     text=config.TextConfig(
-      table_size=96, vocab_size=89, first_control=81, logit_divisor=2.0
+      table_size=1411, vocab_size=1408, first_control=1400, logit_divisor=2.0
     ),
     audio=config.AudioConfig(num_mels=13, num_levels=11),
     video=config.VideoConfig(patch=6, num_layers=3, rows=2, columns=1),
@@ -46,5 +46,7 @@ def experiment() -> Experiment:
       num_mels=26, width=18, num_layers=2, taps=3, num_pitches=21
     ),
   )
-  train = TrainConfig(num_steps=20, save_every=10)
+  train = TrainConfig(
+    num_steps=20, save_every=10, batch=4, data=DataConfig(positions=320)
+  )
   return Experiment(name="tiny", model=model, train=train)

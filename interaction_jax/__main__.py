@@ -4,19 +4,22 @@ One table, `COMMANDS`, says what there is. A sub-command is a small function
 that imports what it needs when it runs, so help and mistakes answer at once.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib
 import json as json_lib
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from interaction_jax.core import settings
+from interaction_jax.core import pages, settings
 
 PROGRAM = "interaction-jax"
 
@@ -150,19 +153,22 @@ def _train(
   steps = None if profile is None else _steps(profile)
   if mesh is not None:
     settings.mesh_line(mesh)
-  if distributed:
-    from interaction_jax.core import cluster
+  with _leaving_when_told():
+    import jax
 
+    from interaction_jax.core import cluster
+    from interaction_jax.evals import rehearsal
+    from interaction_jax.serve import models
+    from interaction_jax.train import loop, watch
+
+  if start is not None:
+    start = str(models.find(start))
+  if distributed:
     cluster.join(
       coordinator,
       count=processes or None,
       index=None if process < 0 else process,
     )
-  import jax
-
-  from interaction_jax.evals import rehearsal
-  from interaction_jax.train import loop, watch
-
   bar = watch.Bar(experiment.train.num_steps)
   loop.train(
     experiment,
@@ -173,6 +179,22 @@ def _train(
     on_step=bar.show if jax.process_index() == 0 else lambda line: None,
     on_save=rehearsal.Rehearsal(experiment, workdir),
   )
+
+
+@contextlib.contextmanager
+def _leaving_when_told() -> Iterator[None]:
+  """While nothing can be lost yet, who is told to end (SIGTERM) just ends.
+
+  To import a library takes seconds; from then on the run itself listens.
+  """
+  if threading.current_thread() is not threading.main_thread():
+    yield
+    return
+  before = signal.signal(signal.SIGTERM, lambda *told: os._exit(0))
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, before)
 
 
 def _steps(line: str) -> range:
@@ -192,12 +214,16 @@ def _generate(
   seed: int,
   seconds: float,
   bank: str,
+  clips: int,
   split: str,
   workers: int,
   force: bool,
 ) -> None:
-  if out is None:
-    raise ValueError("generate needs --out DIR, the folder to write.")
+  if out is None and not clips:
+    raise ValueError(
+      "generate needs --out DIR, the folder to write, or --clips N for a "
+      "speech bank alone."
+    )
   if split not in ("train", "held_out"):
     raise ValueError(
       f"--split={split!r} is not known{settings.near(split, _SPLITS)}; there "
@@ -205,12 +231,17 @@ def _generate(
     )
   from interaction_jax.data import generate
 
+  if out is None:
+    made = generate.prepare(Path(bank), seed=seed, num_clips=clips)
+    print(json_lib.dumps({"bank": bank, "clips": len(made.clips)}, indent=2))
+    return
   index = generate.generate(
     out,
     bank,
     num_episodes=episodes,
     seed=seed,
     seconds=seconds,
+    num_clips=clips or None,
     split=split,
     num_workers=workers or os.cpu_count() or 1,
     force=force,
@@ -223,7 +254,75 @@ def _generate(
 _SPLITS = ("train", "held_out")
 
 
-def _convert(family: str, source: str, target: str, *, force: bool) -> None:
+def _vocoder(
+  *,
+  config: str,
+  workdir: str | None,
+  sounds: str | None,
+  bank: str,
+  set: list[str],
+  start: str | None,
+  sentences: int,
+  into: str | None,
+  out: str | None,
+  force: bool,
+) -> None:
+  if workdir is None:
+    raise ValueError("vocoder needs --workdir DIR, the folder of the run.")
+  if (into is None) != (out is None):
+    raise ValueError(
+      "--into CHECKPOINT and --out DIR belong together: the model that gets "
+      "the voice, and the folder to write."
+    )
+  if out is not None and Path(out).exists() and not force:
+    raise FileExistsError(f"{out} exists already; --force replaces it.")
+  cfg = settings.load(config).model.vocoder
+  from interaction_jax.core import checkpoint
+  from interaction_jax.data import generate
+  from interaction_jax.evals import vocoding
+  from interaction_jax.serve import models
+  from interaction_jax.train import vocoder
+
+  training = settings.override(vocoder.VocoderTraining(), set)
+  model = None if into is None else models.find(into)
+  first = None
+  if start is not None:
+    first = vocoder.of_model(checkpoint.load(models.find(start)), cfg)
+  if sounds is None:
+    made = generate.prepare(Path(bank), seed=training.seed)
+    clips, unheard = (vocoder.spoken(made, split) for split in _SPLITS)
+  else:
+    clips, unheard = vocoding.apart(
+      vocoder.read(sounds, sample_rate=cfg.sample_rate)
+    )
+  weights = vocoder.fit(
+    clips,
+    cfg=cfg,
+    training=training,
+    workdir=workdir,
+    held_out=unheard,
+    start=first,
+    on_step=lambda line: _progress(line["step"] + 1, training.num_steps),
+  )
+  report = vocoding.report(
+    weights, unheard, cfg=cfg, training=training, num_sentences=sentences
+  )
+  text = json_lib.dumps(report, indent=2) + "\n"
+  (Path(workdir) / "report.json").write_text(text)
+  print(vocoding.summary(report))
+  if model is not None and out is not None:
+    vocoding.give(model, weights, out, cfg=cfg, overwrite=force)
+
+
+def _convert(
+  family: str,
+  source: str,
+  target: str,
+  *,
+  force: bool,
+  mesh: str | None,
+  distributed: bool,
+) -> None:
   families = {
     "inkling": "interaction_jax.convert.inkling",
     "moshi": "interaction_jax.data.convert.moshi",
@@ -237,8 +336,20 @@ def _convert(family: str, source: str, target: str, *, force: bool) -> None:
     )
   if Path(target).exists() and not force:
     raise FileExistsError(f"{target} exists already; --force replaces it.")
+  spread: dict[str, Any] = {}
+  if mesh is not None:
+    settings.mesh_line(mesh)
+    spread["mesh"] = mesh
+  if family != "inkling" and (spread or distributed):
+    raise ValueError(
+      f"--mesh and --distributed say nothing to {family}, which has no weights."
+    )
   module = importlib.import_module(families[family])
-  report = module.convert(source, target, overwrite=force)
+  if distributed:
+    from interaction_jax.core import cluster
+
+    cluster.join()
+  report = module.convert(source, target, overwrite=force, **spread)
   print(json_lib.dumps(report, indent=2))
 
 
@@ -251,12 +362,18 @@ def _talk(
   checkpoint: str,
   seed: int,
   mesh: str | None,
+  quantise: str | None,
   force: bool,
+  **slower: Any,
 ) -> None:
   if out is None:
     raise ValueError("talk needs --out DIR, the folder to write.")
+  parts = settings.quantised(quantise)
   from interaction_jax.evals import timeline
-  from interaction_jax.serve import models, recording
+  from interaction_jax.serve import models, recording, transcript
+  from interaction_jax.turns import clock
+
+  helper = _background(**slower)
 
   request = recording.Request(
     sound=Path(source),
@@ -265,22 +382,55 @@ def _talk(
     seed=seed,
   )
   models.find(checkpoint)
+  heard = transcript.Transcript()
+
+  def said(step: recording.Step | None) -> None:
+    """Prints what was said as soon as it is over."""
+    if step is None:
+      lines = heard.end()
+    else:
+      lines = heard.turn(clock.audible(step.turn.index), step.events)
+    if lines:
+      _clear()
+      print(*lines, sep="\n", flush=True)
+
   session = recording.record(
-    functools.partial(models.load, checkpoint, mesh=mesh, cache=models.cache()),
+    functools.partial(
+      models.load,
+      checkpoint,
+      mesh=mesh,
+      quantise=parts,
+      cache=models.cache(),
+    ),
     request,
     out,
+    background=helper,
     force=force,
     progress=_progress,
+    heed=said,
     finish=timeline.draw,
   )
-  lines = [
-    (one.t, name, one.text)
-    for kind, name in (("show", "screen"), ("say", "voice"))
-    for one in timeline.utterances(out, kind)
-  ]
-  for t, name, words in sorted(lines):
-    print(f"{t:8.1f} s  {name:<8}{words}")
   print(recording.summary(session, out))
+
+
+def _background(
+  *,
+  documents: str | None,
+  browse: list[str],
+  background: str | None,
+  background_model: str | None,
+  mcp: list[str],
+) -> Any:
+  """The slower model that sessions delegate to."""
+  from interaction_jax.serve.background import choice
+
+  return choice.choose(
+    documents=documents,
+    browse=browse,
+    url=background,
+    model=background_model,
+    mcp=mcp,
+  )
 
 
 def _replay(folder: str) -> int:
@@ -289,7 +439,7 @@ def _replay(folder: str) -> int:
   load = functools.partial(models.load, cache=models.cache())
   found = replay.replay(folder, load=load, progress=_progress)
   print(replay.report(found))
-  return 0 if found.difference is None else 1
+  return 0 if found.agrees else 1
 
 
 def _serve(
@@ -305,7 +455,10 @@ def _serve(
   tls_cert: str | None,
   tls_key: str | None,
   mesh: str | None,
+  quantise: str | None,
+  **slower: Any,
 ) -> None:
+  parts = settings.quantised(quantise)
   from interaction_jax.serve import access, models, server
   from interaction_jax.serve.engine import Engine
   from interaction_jax.serve.protocol.lobby import Lobby
@@ -322,12 +475,22 @@ def _serve(
   models.find(checkpoint)
   if mesh is not None:
     settings.mesh_line(mesh)
-  lobby = Lobby(snapshots=path(snapshots), recordings=path(recordings))
+  lobby = Lobby(
+    snapshots=path(snapshots),
+    recordings=path(recordings),
+    background=_background(**slower),
+  )
+
+  # Nobody is let in to a model that cannot be loaded.
+  model = models.load(
+    checkpoint,
+    mesh=mesh,
+    quantise=parts,
+    sessions=sessions,
+    cache=models.cache(),
+  )
 
   def make() -> Engine:
-    model = models.load(
-      checkpoint, mesh=mesh, sessions=sessions, cache=models.cache()
-    )
     return Engine(model, sessions=sessions, snapshots=snapshots)
 
   server.run(place, lobby, rules, make)
@@ -336,32 +499,52 @@ def _serve(
 def _evaluate(
   *,
   suite: str | None,
-  checkpoint: str,
-  outputs: str | None,
   out: str | None,
+  checkpoint: str,
   mesh: str | None,
+  quantise: str | None,
+  outputs: str | None,
+  server: str | None,
+  server_model: str | None,
+  token_file: str | None,
+  pace: str,
   force: bool,
   **values: Any,
 ) -> None:
   if out is None:
     raise ValueError("evaluate needs --out DIR, the folder of the report.")
+  parts = settings.quantised(quantise)
+  if parts and (outputs is not None or server is not None):
+    raise ValueError(
+      f"--quantise={quantise!r} is for the model of a --checkpoint alone."
+    )
   from interaction_jax.evals import report, suites
-  from interaction_jax.evals.harness import summary, system
-  from interaction_jax.serve import models
+  from interaction_jax.evals.harness import remote, system
+  from interaction_jax.serve import access, models
 
   chosen = suites.find(suite)
-  field = suite in suites.FIELD
   options = _options(chosen.Options, f"{suite}", values)
-  if outputs is not None and not field:
-    raise ValueError(f"--outputs={outputs!r}: {suite} runs models alone.")
-  if outputs is None:
-    # A report is replaced only by a model that can be loaded.
-    tested = models.load(checkpoint, mesh=mesh)
-  else:
+  others = {"outputs": outputs, "server": server}
+  given = [name for name, value in others.items() if value is not None]
+  if given and suite not in suites.FIELD:
+    raise ValueError(
+      f"--{given[0]}={others[given[0]]!r}: {suite} runs models alone."
+    )
+  if len(given) > 1:
+    raise ValueError("--outputs and --server are two systems; one is tested.")
+  if outputs is not None:
     tested = system.Folder(outputs)
-  folder = report.prepare(out, force=force, resume=field)
+  elif server is not None:
+    token = None
+    if token_file is not None:
+      token = access.read_tokens(token_file)[0]
+    tested = remote.Remote(server, pace=pace, model=server_model, token=token)
+  else:
+    # A report is replaced only by a model that can be loaded.
+    tested = models.load(checkpoint, mesh=mesh, quantise=parts)
+  folder = report.prepare(out, force=force, resume=chosen.RESUMES)
   made = chosen.run(tested, folder, options, progress=_progress)
-  print(summary.table(made) if field else report.table(made))
+  print(chosen.table(made))
 
 
 def _options(kind: Any, suite: str, values: dict[str, Any]) -> Any:
@@ -406,9 +589,20 @@ def _bench(
   turns: int,
   messages: int,
   clients: int,
+  kills: int,
+  most: bool,
+  bank: str | None,
+  mesh: str,
+  hosts: int,
+  context: list[str],
+  dtype: list[str],
+  compiled: bool,
   json: bool,
 ) -> None:
-  known = ("step", "train", "frontend", "engine", "network", "soak")
+  known = (
+    "step", "append", "train", "frontend", "engine", "network", "outlive",
+    "soak", "data", "resume", "import", "quantised",
+  )  # fmt: skip
   if what not in known:
     raise ValueError(
       f"bench {what!r} is not known{settings.near(what, known)}; there is "
@@ -419,23 +613,41 @@ def _bench(
   for size in batch:
     if not size.isdecimal() or int(size) == 0:
       raise ValueError(f"--batch={size!r} must be a whole number, 1 or more.")
+  contexts = [_whole("context", length) for length in context]
   from interaction_jax.evals.bench import (
+    append,
+    data,
     engine,
     frontend,
     machine,
     network,
+    outlive,
+    peer,
+    quantised,
+    resume,
     soak,
     step,
     subject,
     timing,
     train,
+    weights,
   )
 
   report: dict[str, Any] = {"machine": machine.describe()}
   if what == "frontend":
     report["rows"] = frontend.run(rounds=rounds or 200)
   elif what == "train":
-    report |= train.run(rounds=rounds or 5)
+    report |= train.run(rounds=rounds or 3, progress=_progress)
+  elif what == "append":
+    others = peer.installed(peer.READERS)
+    report |= append.run(
+      rounds=rounds or 5,
+      batches=[int(size) for size in batch] or append.BATCHES,
+      contexts=contexts or append.CONTEXTS,
+      dtypes=dtype or train.DTYPES,
+      others=[one for one in others if compiled or not one.compiled],
+      progress=_progress,
+    )
   elif what == "step":
     model = subject.find(config, checkpoint, usual="nano")
     report["model"] = model.name
@@ -447,23 +659,128 @@ def _bench(
     model = subject.find(config, checkpoint, usual="nano")
     numbers = [int(size) for size in batch] or [8]
     report |= engine.run(
-      model, sessions=numbers, num_turns=turns or 3000, progress=_progress
+      model,
+      sessions=numbers,
+      num_turns=turns or 3000,
+      most=most,
+      progress=_progress,
+    )
+  elif what == "quantised":
+    if config is None:
+      checkpoint = checkpoint or "nano"
+    model = subject.find(config, checkpoint, usual="nano")
+    report |= quantised.run(
+      model,
+      rounds=rounds or 200,
+      sounds=quantised.heard(bank),
+      progress=_progress,
+    )
+  elif what == "data":
+    report |= data.run(
+      config or "nano", rounds=rounds or 3, bank=bank, progress=_progress
+    )
+  elif what == "resume":
+    report |= resume.of_config(
+      config or "tiny", num_kills=kills, bank=bank, progress=_progress
+    )
+  elif what == "import":
+    report |= weights.run(
+      config or "interaction_276b",
+      mesh=mesh,
+      num_hosts=hosts,
+      progress=_progress,
     )
   elif what == "network":
     model = subject.find(config, checkpoint, usual="tiny")
     report |= network.run(
       model, num_messages=messages, num_clients=clients, progress=_progress
     )
+  elif what == "outlive":
+    if config is not None:
+      raise ValueError(f"--config={config!r}: a server has a --checkpoint.")
+    from interaction_jax.serve import models
+
+    name = checkpoint or "nano"
+    models.find(name)
+    line = outlive.Line((f"--checkpoint={name}", "--sessions=8"))
+    report["model"] = name
+    report |= outlive.run(line, num_kills=kills, progress=_progress)
   else:
     model = subject.find(config, checkpoint, usual="tiny")
     report |= soak.run(model, num_turns=turns or 18_000, progress=_progress)
   if json:
     print(json_lib.dumps(report, indent=2))
-  elif what in ("engine", "network", "soak"):
-    told = {"engine": engine, "network": network, "soak": soak}[what]
-    print(told.summary(report))
+  elif what not in ("step", "train", "frontend"):
+    told = {
+      "engine": engine, "network": network, "soak": soak, "data": data,
+      "outlive": outlive, "resume": resume, "import": weights,
+      "quantised": quantised, "append": append,
+    }  # fmt: skip
+    print(told[what].summary(report))
   else:
     print(timing.table(report["rows"]))
+
+
+def _fit(
+  *,
+  config: str,
+  topology: str,
+  slices: int,
+  sessions: int,
+  mesh: str | None,
+  train_mesh: str | None,
+  program: str,
+  layers: str,
+  quantise: str | None,
+  set: list[str],
+  json: bool,
+) -> None:
+  programs, ways = ("both", "step", "train"), ("shallow", "checked", "whole")
+  for flag, value, known in (
+    ("program", program, programs), ("layers", layers, ways),
+  ):  # fmt: skip
+    if value not in known:
+      raise ValueError(
+        f"--{flag}={value!r} is not known{settings.near(value, known)}; there "
+        f"is {', '.join(known)}."
+      )
+  parts = settings.quantised(quantise)
+  if parts and program == "train":
+    raise ValueError(
+      f"--quantise={quantise!r} is for a model that is served; training needs "
+      "the weights themselves: leave it out, or ask for --program=step."
+    )
+  experiment = settings.override(settings.load(config), set)
+  lines = [
+    None if name is None else settings.mesh_line(name)
+    for name in (mesh, train_mesh)
+  ]
+  # No device of this machine is used, and some would take long to begin.
+  os.environ.setdefault("JAX_PLATFORMS", "cpu")
+  from interaction_jax.evals.fit import report
+  from interaction_jax.evals.fit import topology as topologies
+
+  request = report.Request(
+    experiment,
+    topologies.parse(topology, num_slices=slices),
+    sessions=sessions,
+    mesh=lines[0],
+    train_mesh=lines[1],
+    served=program != "train",
+    trained=program != "step",
+    how=layers,  # pyright: ignore[reportArgumentType]
+    quantise=parts,
+  )
+  try:
+    found = report.run(request)
+  except ModuleNotFoundError as error:
+    if error.name != "jax_cuda12_plugin":
+      raise
+    raise ValueError(
+      "fit needs jax_cuda12_plugin for GPUs, which is not installed; pip "
+      f"install '{PROGRAM}[cuda]' brings it."
+    ) from error
+  print(json_lib.dumps(found, indent=2) if json else report.summary(found))
 
 
 def _progress(done: int, total: int) -> None:
@@ -475,6 +792,25 @@ def _progress(done: int, total: int) -> None:
   end = "\n" if done == total else ""
   print(f"\r{bar} {done}/{total}", end=end, file=sys.stderr, flush=True)
 
+
+def _clear() -> None:
+  """Takes away the bar, for a line that stays."""
+  if sys.stderr.isatty():
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+_QUANTISE = Flag(
+  "quantise", None, "in a byte a number: 'experts=int8' or 'experts=fp8'"
+)
+
+_SLOWER = (
+  Flag("documents", None, "a folder that the background model may search"),
+  Flag("browse", (), "a host whose pages it may read: example.org"),
+  Flag("background", None, "an OpenAI-compatible address in place of it"),
+  Flag("background-model", None, "the model at that address"),
+  Flag("mcp", (), "a server of tools for that model: a command or address"),
+)
+"""What `choice.py` makes a background model of."""
 
 COMMANDS = {
   command.name: command
@@ -491,7 +827,9 @@ COMMANDS = {
         Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
         Flag("seed", 0, "of all that is drawn"),
         Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+        _QUANTISE,
         Flag("force", False, "replace a session in that folder"),
+        *_SLOWER,
       ),
       extra="data",
     ),
@@ -517,6 +855,8 @@ COMMANDS = {
         Flag("tls-cert", None, "a certificate in PEM"),
         Flag("tls-key", None, "and its key"),
         Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+        _QUANTISE,
+        *_SLOWER,
       ),
       extra="serve",
     ),
@@ -528,7 +868,7 @@ COMMANDS = {
         Flag("config", "nano", "a shipped experiment, or a file"),
         Flag("workdir", None, "the folder of the run"),
         Flag("set", (), "one setting: 'train.num_steps=20'"),
-        Flag("start", None, "a checkpoint whose weights a new run begins with"),
+        Flag("start", None, "a model whose weights a new run begins with"),
         Flag("mesh", None, "where it is spread: a name, or 'data=2,expert=4'"),
         Flag("profile", None, "steps that are profiled: '100:105'"),
         Flag(
@@ -537,6 +877,24 @@ COMMANDS = {
         Flag("coordinator", None, "distributed: HOST:PORT of the first one"),
         Flag("processes", 0, "distributed: how many there are"),
         Flag("process", -1, "distributed: which this one is, from 0"),
+      ),
+      extra="data",
+    ),
+    Command(
+      "vocoder",
+      "trains the voice of a model, and says how good it is",
+      _vocoder,
+      flags=(
+        Flag("config", "nano", "an experiment whose vocoder it is"),
+        Flag("workdir", None, "the folder of the run"),
+        Flag("sounds", None, "a folder of recordings; else a speech bank"),
+        Flag("bank", "bank", "the speech bank; made if it is not there"),
+        Flag("set", (), "one setting: 'num_steps=20', or 'judges=0.1'"),
+        Flag("start", None, "a model whose voice a new run begins with"),
+        Flag("sentences", 60, "by which it is judged"),
+        Flag("into", None, "a shipped model, or a checkpoint, that gets it"),
+        Flag("out", None, "where that model is written"),
+        Flag("force", False, "replace a checkpoint in that folder"),
       ),
       extra="data",
     ),
@@ -550,6 +908,7 @@ COMMANDS = {
         Flag("seed", 0, "of all that is drawn"),
         Flag("seconds", 60.0, "length of each"),
         Flag("bank", "bank", "the speech bank; made if it is not there"),
+        Flag("clips", 0, "of users, in a bank that is made; 0: 10000"),
         Flag("split", "train", "whose voices speak: train or held_out"),
         Flag("workers", 0, "processes; 0: one for each core"),
         Flag("force", False, "replace a folder of records"),
@@ -575,6 +934,10 @@ COMMANDS = {
         Flag("out", None, "the folder of the report"),
         Flag("checkpoint", "nano", "a shipped model, or the folder of one"),
         Flag("outputs", None, "a folder of outputs of another system"),
+        Flag("server", None, "a system at ws://HOST/v1/live/sessions or alike"),
+        Flag("server-model", None, "the model there"),
+        Flag("token-file", None, "a file with the token that lets one in"),
+        Flag("pace", "real", "of a server; or step, for one of this library"),
         Flag("data", None, "the data; else its synthetic twin is made"),
         Flag("allow-missing", False, "leave out items that are not whole"),
         Flag("items", None, "of each row or part; else all, behaviours: 100"),
@@ -593,6 +956,7 @@ COMMANDS = {
         Flag("keep", 3, "the worst of each, with sound and picture; -1: all"),
         Flag("other", True, "behaviours: a second synthesiser, or --noother"),
         Flag("mesh", None, "where the model lies: a name, or 'expert=4'"),
+        _QUANTISE,
         Flag("force", False, "replace a report in that folder"),
       ),
       extra="data",
@@ -601,24 +965,58 @@ COMMANDS = {
       "bench",
       "how fast it is, beside peers where those are installed",
       _bench,
-      arguments=("{step,train,frontend,engine,network,soak}",),
+      arguments=(
+        "{step,append,train,frontend,engine,network,outlive,soak,data,resume,"
+        "import,quantised}",
+      ),
       flags=(
         Flag("json", False, "print JSON"),
         Flag("config", None, "a model with drawn weights; else nano or tiny"),
         Flag("checkpoint", None, "a shipped model, or the folder of one"),
-        Flag("batch", (), "step, engine: sessions at once; else 1 and 8"),
-        Flag("rounds", 0, "how often all is timed in turn; else 200, train: 5"),
+        Flag("batch", (), "step, append, engine: sessions; else 1 and 8"),
+        Flag("context", (), "append: positions; else 0, 1024 and 4096"),
+        Flag("dtype", (), "append: else float32 and bfloat16"),
+        Flag("compiled", True, "append: peers compiled too, or --nocompiled"),
+        Flag("rounds", 0, "of timing; else 200, train: 3, append: 5"),
         Flag("turns", 0, "of 200 ms; soak: else 18000, an hour; engine: 3000"),
+        Flag("most", False, "engine: seek the largest number that holds"),
         Flag("messages", 100_000, "network: of nonsense"),
         Flag("clients", 1000, "network: that come and go"),
+        Flag("kills", 10, "resume, outlive: times that it is killed"),
+        Flag("bank", None, "data, resume, quantised: a speech bank, if any"),
+        Flag("mesh", "v6e_64", "import: on which the weights would lie"),
+        Flag("hosts", 1, "import: whose shares are read; 0: of all"),
       ),
+    ),
+    Command(
+      "fit",
+      "whether a model fits a machine that is not there; estimates its times",
+      _fit,
+      flags=(
+        Flag("config", "interaction_276b", "a shipped experiment, or a file"),
+        Flag("topology", "v5p:2x2x4", "chips of v5e, v5p, v6e, tpu7x; h200:8"),
+        Flag("slices", 1, "of that shape"),
+        Flag("sessions", 64, "at once"),
+        Flag("mesh", None, "where a served model lies; else one is chosen"),
+        Flag("train-mesh", None, "where a trained one does"),
+        Flag("program", "both", "both, step or train"),
+        Flag("layers", "shallow", "compiled: few, or whole; or checked"),
+        dataclasses.replace(_QUANTISE, help=f"step: {_QUANTISE.help}"),
+        Flag("set", (), "one setting: 'train.batch=512'"),
+        Flag("json", False, "print JSON"),
+      ),
+      extra="tpu",
     ),
     Command(
       "convert",
       "turns weights or recordings of others into ours; prints a report",
       _convert,
       arguments=("{inkling,moshi,lhotse,captioned}", "SRC", "DST"),
-      flags=(Flag("force", False, "replace DST if it exists"),),
+      flags=(
+        Flag("force", False, "replace DST if it exists"),
+        Flag("mesh", None, "inkling: where the weights lie meanwhile"),
+        Flag("distributed", False, "inkling: join other processes first"),
+      ),
       extra="convert",
     ),
   )
@@ -627,6 +1025,8 @@ COMMANDS = {
 
 def run() -> None:
   """Runs the command line of this process and exits with its code."""
+  if sys.argv[1:2] in (["train"], ["bench"]):
+    pages.enlarge()
   sys.exit(main(sys.argv[1:]))
 
 
@@ -656,6 +1056,7 @@ def main(line: Sequence[str]) -> int:
   try:
     arguments, values = _parse(command, line[1:])
     code = command.run(*arguments, **values)
+    sys.stdout.flush()
   except ModuleNotFoundError as error:
     if command.extra is None or f"{error.name}".startswith("interaction_jax"):
       raise
@@ -663,6 +1064,10 @@ def main(line: Sequence[str]) -> int:
       f"{name} needs {error.name}, which is not installed; "
       f"pip install '{PROGRAM}[{command.extra}]' brings it."
     )
+  except BrokenPipeError:
+    # Whoever read has read enough; nothing more is flushed at the end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
   except (ValueError, OSError, flags.Error) as error:
     return _refuse(str(error))
   return code or 0

@@ -30,7 +30,8 @@ def main(line: list[str]) -> int:
   for name in ("processes", "devices"):
     if getattr(given, name) < 1:
       parser.error(f"--{name}={getattr(given, name)} must be 1 or more")
-  address = f"127.0.0.1:{_free_port()}"
+  ear = _ear()
+  address = f"127.0.0.1:{ear.getsockname()[1]}"
   commands = tuple(
     (
       *plan.train(given, "--distributed", f"--coordinator={address}"),
@@ -43,9 +44,10 @@ def main(line: list[str]) -> int:
     plan.TRAIN, "pip install -e '.[data]' in this environment, then activate it"
   )
   ready = plan.Plan((need,), commands)
-  if given.dry_run or not need.there:
-    return plan.carry_out(ready, dry_run=given.dry_run)
-  return _together(commands, given.devices)
+  with ear:
+    if given.dry_run or not need.there:
+      return plan.carry_out(ready, dry_run=given.dry_run)
+    return _together(commands, given.devices)
 
 
 def _together(commands: tuple[tuple[str, ...], ...], devices: int) -> int:
@@ -104,10 +106,17 @@ def _end(started: list[subprocess.Popen[str]]) -> None:
       one.terminate()
 
 
-def _free_port() -> int:
-  with socket.socket() as ear:
-    ear.bind(("127.0.0.1", 0))
-    return ear.getsockname()[1]
+def _ear() -> socket.socket:
+  """Holds the port at which the processes meet.
+
+  A port that is only looked up may be somebody else's by the time it is wanted.
+  The coordinator of JAX may share this one, as gRPC asks for that.
+  """
+  ear = socket.socket()
+  if hasattr(socket, "SO_REUSEPORT"):
+    ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+  ear.bind(("", 0))
+  return ear
 
 
 if __name__ == "__main__":

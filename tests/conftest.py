@@ -1,7 +1,12 @@
 """What every test may ask for."""
 
+import contextlib
 import json
-from collections.abc import Callable
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +24,86 @@ def pytest_addoption(parser: pytest.Parser) -> None:
   )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+  """The tests of a file stay together: what they share is compiled once."""
+  from xdist.scheduler import LoadFileScheduling
+
+  return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def quick() -> dict[str, Any]:
+  """Compiler options for programs that are to be right, not fast.
+
+  They compile in a third of the time. Newer versions of JAX have no other
+  emitters to choose from.
+  """
+  import jax
+
+  options: dict[str, Any] = {"xla_backend_optimization_level": 0}
+  if jax.__version_info__ < (0, 11):
+    options["xla_cpu_use_fusion_emitters"] = False
+  return options
+
+
+@pytest.fixture(scope="session")
+def quick_flags(quick: dict[str, Any]) -> str:
+  """The same for a process of its own, as its `XLA_FLAGS`."""
+  return " ".join(f"--{name}={value}".lower() for name, value in quick.items())
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
   """The folder of the checkout."""
   return ROOT
+
+
+@pytest.fixture(scope="session")
+def meeting() -> Iterator[Callable[[], str]]:
+  """Addresses at which processes of a run may meet, each of them kept free.
+
+  A port that is only looked up may be somebody else's a moment later. This one
+  stays bound, though nobody listens; who may share it is the coordinator of
+  JAX, which asks for that as gRPC always does.
+  """
+  with contextlib.ExitStack() as stack:
+
+    def meeting() -> str:
+      held = stack.enter_context(socket.socket())
+      held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+      held.bind(("", 0))
+      return f"127.0.0.1:{held.getsockname()[1]}"
+
+    yield meeting
+
+
+@pytest.fixture(scope="session")
+def on_eight_devices(root: Path) -> Callable[[str], dict[str, Any]]:
+  """A function that runs a file on eight fake devices.
+
+  It returns the JSON of the last line that the file prints.
+  """
+
+  def run(file: str) -> dict[str, Any]:
+    done = subprocess.run(
+      [sys.executable, file],
+      cwd=root,
+      env={
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+        # Each program runs once: most of its time would be the compiler's.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "PYTHONPATH": str(root),
+      },
+      capture_output=True,
+      text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+  return run
 
 
 @pytest.fixture

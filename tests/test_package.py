@@ -100,19 +100,31 @@ def test_nothing_catches_every_exception(root):
 
 
 @pytest.fixture(scope="module")
-def wheel(root, tmp_path_factory):
-  """The package as built for other machines, unpacked into a folder."""
-  folder = tmp_path_factory.mktemp("wheel")
-  command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-  command += ["--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-  done = subprocess.run(
-    [*command, str(root)], capture_output=True, text=True, cwd=folder
+def built(root, tmp_path_factory):
+  """A folder with the source as an index has it, and the wheel made of that."""
+  folder = tmp_path_factory.mktemp("built")
+
+  def make(*command, cwd):
+    line = [sys.executable, "-m", *command]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+
+  make(
+    "hatchling", "build", "--target=sdist", f"--directory={folder}", cwd=root
   )
-  assert done.returncode == 0, done.stderr
-  (built,) = folder.glob("interaction_jax-*.whl")
-  with zipfile.ZipFile(built) as archive:
-    archive.extractall(folder / "site")
-  return folder / "site"
+  (source,) = folder.glob("interaction_jax-*.tar.gz")
+  flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+  make("pip", "wheel", *flags, f"--wheel-dir={folder}", source, cwd=folder)
+  return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+  """The wheel, unpacked into a folder."""
+  (file,) = built.glob("interaction_jax-*.whl")
+  with zipfile.ZipFile(file) as archive:
+    archive.extractall(built / "site")
+  return built / "site"
 
 
 def test_the_wheel_holds_all_that_is_needed(wheel, root):
@@ -127,10 +139,25 @@ def test_the_wheel_holds_all_that_is_needed(wheel, root):
     if path.parent != package / "configs"
   )
   assert shipped == modules
+  page = root / "interaction_jax" / "serve" / "web" / "static"
+  assert {path.name for path in (package / "serve/web/static").iterdir()} == {
+    path.name for path in page.iterdir()
+  }
   (info,) = wheel.glob("interaction_jax-*.dist-info")
   entry = "interaction-jax = interaction_jax.__main__:run"
   assert entry in (info / "entry_points.txt").read_text()
   assert (info / "licenses" / "LICENSE").is_file()
+
+
+def test_the_index_of_packages_would_take_both(built):
+  files = [str(path) for path in built.glob("interaction_jax-*")]
+  done = subprocess.run(
+    [sys.executable, "-m", "twine", "check", "--strict", *files],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stdout
+  assert done.stdout.count("PASSED") == len(files) == 2
 
 
 def test_the_wheel_works_from_another_folder(wheel, tmp_path):

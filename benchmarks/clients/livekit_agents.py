@@ -4,72 +4,102 @@ python livekit_agents.py {live,realtime} HOST:PORT SOUND.pcm
 """
 
 import asyncio
-import json
 import sys
-from pathlib import Path
+from typing import Any
 
+from ear import RATE, Ear, spoken
 from livekit import rtc
 from livekit.plugins import openai
 
 
-async def main(which: str, at: str, sound: str) -> int:
-  """Plays a sound to a server, and says what came back."""
-  told = {"audio_frames": 0, "generations": 0, "errors": [], "transcript": ""}
-  options = {"api_key": "none", "base_url": f"http://{at}/v1"}
-  if which == "live":
-    model = openai.realtime.GPTLiveModel(**options)
-  else:
-    model = openai.realtime.RealtimeModel(**options)
-  session = model.session()
-  session.on("error", lambda event: told["errors"].append(str(event)))
-  session.on("openai_server_event_received", lambda event: count(told, event))
-  if which == "live":
-    # What an agent session does first; the model waits for it.
-    await session._update_session(instructions="be brief")
-  tasks = []
-
-  def generated(event):
-    told["generations"] += 1
-    tasks.append(asyncio.create_task(follow(told, event)))
-
-  if which == "realtime":
-    session.on("generation_created", generated)
-  pcm = Path(sound).read_bytes()
-  for at_byte in range(0, len(pcm), 960):
-    part = pcm[at_byte : at_byte + 960]
+async def play(session: Any, sound: str, ear: Ear) -> None:
+  """Hands a sound to a session, as a room does."""
+  async for part in spoken(sound, ear):
+    num = len(part) // 2
     session.push_audio(
-      rtc.AudioFrame(part, sample_rate=24_000, num_channels=1,
-                     samples_per_channel=len(part) // 2)
-    )  # fmt: skip
-    await asyncio.sleep(0.02)
-  if which == "realtime":
-    reply = await asyncio.wait_for(session.generate_reply(), 20)
-    told["asked_for"] = reply.response_id is not None
-  await asyncio.sleep(4)
-  await session.aclose()
-  ok = told["audio_frames"] > 0 and not told["errors"]
-  print(json.dumps({**told, "ok": ok}))
-  return 0 if ok else 1
+      rtc.AudioFrame(
+        part, sample_rate=RATE, num_channels=1, samples_per_channel=num
+      )
+    )
 
 
-def count(told, event):
-  """Counts an event by its name."""
-  kind = event.get("type") if isinstance(event, dict) else event.type
-  kinds = told.setdefault("events", {})
-  kinds[kind] = kinds.get(kind, 0) + 1
-  if kind == "session.output_audio.delta":
-    told["audio_frames"] += 1
-  if kind == "session.output_transcript.delta":
-    told["transcript"] += event["delta"]
+async def live(options: dict[str, str], sound: str, ear: Ear) -> None:
+  """Talks over Live."""
+  model = openai.realtime.GPTLiveModel(**options)
+  session = model.session()
+  session.on("error", lambda event: ear.fail(event.error))
+  session.on("transcript_delta", lambda event: ear.read(event.text))
+  heard: dict[str, str] = {}
+  session.on("input_audio_transcription_completed", lambda e: note(heard, e))
+  closed = asyncio.Event()
+
+  def see(event: dict[str, Any]) -> None:
+    if event["type"] == "session.closed":
+      closed.set()
+
+  session.on("openai_server_event_received", see)
+  # What an agent does first; the session waits for it.
+  await session._update_session(instructions="be brief")
+
+  async def listen() -> None:
+    async for each in session.audio_stream:
+      ear.hear(bytes(each.frame.data))
+
+  listening = asyncio.create_task(listen())
+  await play(session, sound, ear)
+  await asyncio.wait_for(session.aclose(), 10)
+  await asyncio.wait_for(listening, 10)
+  await model.aclose()
+  ear.understand(" ".join(heard.values()))
+  ear.ended = closed.is_set()
 
 
-async def follow(told, event):
-  """Listens to one stretch of voice to its end."""
-  async for message in event.message_stream:
-    async for _ in message.audio_stream:
-      told["audio_frames"] += 1
-    async for text in message.text_stream:
-      told["transcript"] += str(text)
+async def realtime(options: dict[str, str], sound: str, ear: Ear) -> None:
+  """Talks over Realtime."""
+  model = openai.realtime.RealtimeModel(**options)
+  session = model.session()
+  session.on("error", lambda event: ear.fail(event.error))
+  heard: dict[str, str] = {}
+  session.on("input_audio_transcription_completed", lambda e: note(heard, e))
+  listening = []
+
+  async def listen(event: Any) -> None:
+    async for message in event.message_stream:
+
+      async def read(message: Any = message) -> None:
+        async for text in message.text_stream:
+          ear.read(str(text))
+
+      reading = asyncio.create_task(read())
+      async for frame in message.audio_stream:
+        ear.hear(bytes(frame.data))
+      await reading
+
+  session.on(
+    "generation_created",
+    lambda event: listening.append(asyncio.create_task(listen(event))),
+  )
+  await session.update_instructions("be brief")
+  await play(session, sound, ear)
+  await asyncio.wait_for(session.aclose(), 10)
+  await asyncio.wait_for(asyncio.gather(*listening), 10)
+  await model.aclose()
+  ear.understand(" ".join(heard.values()))
+  ear.ended = True
+
+
+def note(heard: dict[str, str], event: Any) -> None:
+  """Remembers the latest of what is understood of an item."""
+  heard[event.item_id] = event.transcript.strip()
+
+
+async def main(protocol: str, at: str, sound: str) -> int:
+  """Plays a sound to a server, and says what came back."""
+  ear = Ear("livekit-agents", protocol)
+  options = {"api_key": "none", "base_url": f"http://{at}/v1"}
+  talk = {"live": live, "realtime": realtime}[protocol]
+  await talk(options, sound, ear)
+  return ear.report()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ python pipecat_ai.py {live,realtime} HOST:PORT SOUND.pcm
 """
 
 import asyncio
-import json
 import sys
-from pathlib import Path
+from typing import Any
 
+from ear import RATE, Ear, spoken
 from pipecat.frames import frames
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.runner import PipelineRunner
@@ -21,29 +21,31 @@ from pipecat.services.openai.live.llm import OpenAILiveLLMService
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 
 
-class Ear(FrameProcessor):
-  """Counts what the service says."""
+class Beside(FrameProcessor):
+  """Sees what the service hands on, either way."""
 
-  def __init__(self, told):
+  def __init__(self, ear: Ear):
     super().__init__()
-    self._told = told
+    self._ear = ear
 
-  async def process_frame(self, frame, direction):
+  async def process_frame(self, frame: Any, direction: Any) -> None:
     """Looks at a frame and hands it on."""
     await super().process_frame(frame, direction)
     if isinstance(frame, frames.OutputAudioRawFrame):
-      self._told["audio_bytes"] += len(frame.audio)
-    if isinstance(frame, frames.TTSTextFrame):
-      self._told["transcript"] += frame.text
-    if isinstance(frame, frames.ErrorFrame):
-      self._told["errors"].append(str(frame.error))
+      self._ear.hear(frame.audio)
+    elif isinstance(frame, frames.TTSTextFrame):
+      self._ear.read(frame.text)
+    elif isinstance(frame, frames.TranscriptionFrame):
+      self._ear.understand(f" {frame.text}")
+    elif isinstance(frame, frames.ErrorFrame):
+      self._ear.fail(frame.error)
     await self.push_frame(frame, direction)
 
 
-async def main(which: str, at: str, sound: str) -> int:
+async def main(protocol: str, at: str, sound: str) -> int:
   """Plays a sound to a server, and says what came back."""
-  told = {"audio_bytes": 0, "errors": [], "transcript": ""}
-  if which == "live":
+  ear = Ear("pipecat-ai", protocol)
+  if protocol == "live":
     service = OpenAILiveLLMService(
       api_key="none", base_url=f"ws://{at}/v1/live/sessions"
     )
@@ -53,34 +55,28 @@ async def main(which: str, at: str, sound: str) -> int:
     )
   context = LLMContext([{"role": "user", "content": "hello"}])
   pair = LLMContextAggregatorPair(context)
-  pipeline = Pipeline([pair.user(), service, Ear(told), pair.assistant()])
-  task = PipelineTask(
-    pipeline,
-    params=PipelineParams(audio_in_sample_rate=24_000,
-                          audio_out_sample_rate=24_000),
-  )  # fmt: skip
+  pipeline = Pipeline(
+    [pair.user(), Beside(ear), service, Beside(ear), pair.assistant()]
+  )
+  rates = PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE)
+  task = PipelineTask(pipeline, params=rates)
 
   @task.event_handler("on_pipeline_error")
-  async def failed(task, frame):
-    told["errors"].append(str(frame.error))
+  async def failed(task: Any, frame: Any) -> None:
+    del task
+    ear.fail(frame.error)
 
-  async def feed():
+  async def feed() -> None:
     await task.queue_frame(frames.LLMRunFrame())
-    await asyncio.sleep(1)
-    pcm = Path(sound).read_bytes()
-    for begin in range(0, len(pcm), 960):
-      part = pcm[begin : begin + 960]
+    async for part in spoken(sound, ear):
       await task.queue_frame(
-        frames.InputAudioRawFrame(part, sample_rate=24_000, num_channels=1)
+        frames.InputAudioRawFrame(part, sample_rate=RATE, num_channels=1)
       )
-      await asyncio.sleep(0.02)
-    await asyncio.sleep(3)
     await task.queue_frame(frames.EndFrame())
 
   await asyncio.gather(PipelineRunner(handle_sigint=False).run(task), feed())
-  ok = told["audio_bytes"] > 0 and not told["errors"]
-  print(json.dumps({**told, "ok": ok}))
-  return 0 if ok else 1
+  ear.ended = task.has_finished()
+  return ear.report()
 
 
 if __name__ == "__main__":

@@ -10,23 +10,25 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
+from jax.sharding import Mesh
 
-from interaction_jax.convert import inkling_config, inkling_names
+from interaction_jax.convert import (
+  inkling_config,
+  inkling_names,
+  inkling_weights,
+)
 from interaction_jax.convert.tensors import Tensors
-from interaction_jax.core import checkpoint, settings
+from interaction_jax.core import checkpoint, settings, sharding
 from interaction_jax.core.params import Params
-from interaction_jax.model import config, interaction, language
+from interaction_jax.model import config, language, tables
 from interaction_jax.turns.vocabulary import Control
-
-_MULTI_TOKEN = ("model.mtp.", "mtp.")
-"""Tensors of the multi-token layers, which the backbone does not need."""
 
 _LONGEST = 256
 """Positions of the sequences that parity is measured on, at most."""
@@ -51,9 +53,9 @@ class Imported:
 
   def logits(
     self,
-    ids: np.ndarray,
-    audio: np.ndarray | None = None,
-    images: np.ndarray | None = None,
+    ids: npt.ArrayLike,
+    audio: npt.ArrayLike | None = None,
+    images: npt.ArrayLike | None = None,
   ) -> jax.Array:
     """Logits of the next token, in float32 at the highest precision.
 
@@ -67,7 +69,7 @@ class Imported:
         a level is out of range, a shape is wrong, or the checkpoint has no
         such tower.
     """
-    self._check(ids, audio, images)
+    ids, audio, images = self._checked(ids, audio, images)
     # A plain language model forgets nothing within its sequence.
     memory = dataclasses.replace(self.cfg.memory, text=int(ids.shape[1]))
     cfg = dataclasses.replace(self.cfg, memory=memory)
@@ -82,27 +84,45 @@ class Imported:
         image_token=self.source.image_token,
       )
 
-  def _check(self, ids, audio, images):
+  def _checked(
+    self, ids: Any, audio: Any, images: Any
+  ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """The inputs as arrays, None for no rows at all, if they make sense."""
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or not ids.size or not _whole(ids):
+      raise ValueError(
+        f"ids has the shape {ids.shape} and the type {ids.dtype}; integers, "
+        "a row for each sequence, are wanted."
+      )
     _in_range("ids", ids, self.cfg.text.table_size)
     sound, video = self.cfg.audio, self.cfg.video
     patch = (video.frames, video.patch, video.patch, video.channels)
+    media: list[np.ndarray | None] = []
     for name, token, given, shape in (
       ("audio", self.source.audio_token, audio, (sound.num_mels,)),
       ("image", self.source.image_token, images, patch),
     ):
-      if given is None:
+      rows = None if given is None else np.asarray(given)
+      media.append(rows if rows is not None and len(rows) else None)
+      if rows is None:
         continue
       if not self.source.multimodal:
         raise ValueError(
           f"{name} was given, but this checkpoint reads text alone."
         )
-      if np.shape(given)[1:] != shape:
+      if rows.shape[1:] != shape:
         raise ValueError(
-          f"{name} has the shape {np.shape(given)}; rows of {shape} are wanted."
+          f"{name} has the shape {rows.shape}; rows of {shape} are wanted."
         )
-      language.check_placeholders(ids, name, token, len(given))
+      language.check_placeholders(ids, name, token, len(rows))
+    audio, images = media
     if audio is not None:
+      if not _whole(audio):
+        raise ValueError(
+          f"audio has the type {audio.dtype}; levels are integers."
+        )
       _in_range("audio", audio, sound.num_levels)
+    return ids, audio, images
 
 
 def load(
@@ -110,58 +130,52 @@ def load(
   *,
   dtype: str = "float32",
   seed: int = 0,
+  mesh: Mesh | str | None = None,
 ) -> Imported:
   """Reads a checkpoint in the format of Hugging Face.
+
+  Each part of a weight goes from its file to the devices that hold it, and a
+  process reads what its own devices need. Beyond the weights themselves that
+  takes less than a gigabyte of memory, however large they are.
 
   Args:
     directory: holds `config.json` and safetensors, in shards or whole.
     dtype: of the parameters.
     seed: for the parts of an interaction model that Inkling lacks.
+    mesh: on which the parameters lie, one of `configs/meshes.py` by its name,
+      or a line such as `"expert=4"`; None: one device.
 
   Raises:
     FileNotFoundError: a file is missing.
     ValueError: a tensor is missing or has another shape than the
-      configuration asks for.
+      configuration asks for, or the mesh does not fit.
   """
-  source = inkling_config.read(directory)
-  cfg = dataclasses.replace(source.model, param_dtype=dtype)
-  tensors = Tensors(directory)
-  table = inkling_names.sources(cfg)
-  if not source.multimodal:
-    table = {
-      path: row for path, row in table.items() if path[:2] not in _TOWERS
-    }
-  found = inkling_names.resolve(table, tensors)
-  missing = sorted(table[path][0].name for path in table.keys() - found.keys())
-  if missing:
-    raise ValueError(
-      f"{directory} lacks {len(missing)} tensors that its config.json asks "
-      f"for: {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}."
-    )
-  params, new = _fill(cfg, tensors, found, seed)
-  taken = {row.name for row in found.values()}
-  unused = tuple(sorted(tensors.keys() - taken))
-  astray = [name for name in unused if not name.startswith(_MULTI_TOKEN)]
-  if astray:
-    raise ValueError(
-      f"{directory} holds {len(astray)} tensors that its config.json does "
-      f"not account for: {', '.join(astray[:8])}."
-    )
-  return Imported(params, cfg, source, new, unused)
+  if isinstance(mesh, str):
+    mesh = sharding.mesh(settings.mesh_line(mesh))
+  found = inkling_weights.survey(directory, dtype=dtype)
+  params, new = inkling_weights.filled(found, seed=seed, mesh=mesh)
+  return Imported(params, found.cfg, found.source, new, found.unused)
 
 
 def convert(
-  source: str | Path, target: str | Path, *, overwrite: bool = False
+  source: str | Path,
+  target: str | Path,
+  *,
+  overwrite: bool = False,
+  mesh: Mesh | str | None = None,
 ) -> dict[str, Any]:
   """Writes our checkpoint of an Inkling one, and reports how the two agree.
 
-  Weights keep the dtype they are stored in. `target` also gets the report,
-  as `report.json`, and the tokenizer if there is one. Agreement is measured
+  Weights keep the dtype they are stored in, and control tokens are added.
+  `target` also gets the report, as `report.json`, and the tokenizer if there
+  is one; with a tokenizer it is a model that can talk. Agreement is measured
   where `transformers` is installed and three copies of the weights in
   float32, theirs, ours and room to work, fit half of this machine's memory.
+  Where several processes share the mesh, every one of them calls this.
 
   Args:
     overwrite: whether a checkpoint at `target` is replaced.
+    mesh: on which the weights lie in the meantime, as for `load`.
 
   Returns:
     `max_abs_logit_diff` and `largest_logit` over random sequences, with
@@ -170,51 +184,108 @@ def convert(
 
   Raises:
     FileExistsError: `target` is taken.
+    OSError: it cannot be written there.
     FileNotFoundError, ValueError: as `load`.
   """
   target = Path(target)
-  if target.exists() and not overwrite:
-    raise FileExistsError(f"{target} exists; overwrite=True replaces it.")
-  imported = load(source, dtype=_stored_dtype(source))
-  print(
-    f"drawn afresh: {', '.join(imported.new_parts) or 'nothing'}",
-    file=sys.stderr,
-  )
+  checkpoint.check_free(target, overwrite=overwrite)
+  tokenizer = _tokenizer(source)
+  num_tokens = _num_tokens(tokenizer)
+  imported = load(source, dtype=_stored_dtype(source), mesh=mesh)
+  agreement = _parity(imported, source)
+  whole = with_controls(imported, num_tokens=num_tokens)
+  print(f"drawn afresh: {', '.join(whole.new_parts)}", file=sys.stderr)
   report = {
-    **_parity(imported, source),
-    "new_parts": list(imported.new_parts),
+    **agreement,
+    "new_parts": list(whole.new_parts),
     # A checkpoint that lacks something is refused, so nothing can be missing.
     "missing": [],
-    "unused": list(imported.unused),
+    "unused": list(whole.unused),
   }
-  tokenizer = Path(source) / "tokenizer.json"
   checkpoint.save(
     target,
-    imported.params,
-    config={"model": settings.to_dict(with_controls(imported.cfg))},
-    tokenizer=tokenizer.read_bytes() if tokenizer.exists() else None,
+    whole.params,
+    config={"model": settings.to_dict(whole.cfg)},
+    tokenizer=tokenizer,
     overwrite=overwrite,
   )
-  draft = target / ".report.json"
-  draft.write_text(json.dumps(report, indent=2) + "\n")
-  draft.rename(target / "report.json")
+  if jax.process_index() == 0:
+    draft = target / ".report.json"
+    draft.write_text(json.dumps(report, indent=2) + "\n")
+    draft.rename(target / "report.json")
   return report
 
 
-def with_controls(cfg: config.InteractionConfig) -> config.InteractionConfig:
-  """The same model with control tokens in the padding of its vocabulary.
+def with_controls(
+  imported: Imported, *, num_tokens: int = 0, seed: int = 0
+) -> Imported:
+  """The same model with control tokens, so that it has turns.
 
-  No parameter changes; the rows of the tables are there. Where there is no
-  room for all of them, `cfg` is returned as it is.
+  They take the padding of the vocabulary, whose rows were never trained and
+  are drawn anew. Where the padding has no room, the tables grow.
+
+  Args:
+    num_tokens: ids up to the last one of the tokenizer; controls lie above.
+    seed: of the rows drawn.
   """
-  first, last = cfg.text.vocab_size, cfg.text.vocab_size + len(Control)
-  if last > cfg.text.table_size:
-    return cfg
-  text = dataclasses.replace(cfg.text, first_control=first, vocab_size=last)
-  return dataclasses.replace(cfg, text=text)
+  text = imported.cfg.text
+  first = max(text.vocab_size, num_tokens)
+  last = first + len(Control)
+  size = text.table_size
+  if last > size:
+    # As many as meshes divide.
+    size = -(-last // 64) * 64
+  rows = np.arange(size)
+  rows[text.vocab_size :] = -1
+  params = tables.remade(
+    imported.params, jnp.asarray(rows, jnp.int32), jax.random.key(seed)
+  )
+  # Tables lie where they lay, and are not as the program left them.
+  for part in ("embed", "heads"):
+    held = params[part]["text"]
+    place = imported.params[part]["text"]["table"].sharding
+    held["table"] = jax.device_put(held["table"], place)
+  text = dataclasses.replace(
+    text, table_size=size, vocab_size=last, first_control=first
+  )
+  drawn = tuple(
+    f"{table}[{imported.cfg.text.vocab_size}:{size}]"
+    for table in ("embed/text/table", "heads/text/table")
+  )
+  return dataclasses.replace(
+    imported,
+    params=params,
+    cfg=dataclasses.replace(imported.cfg, text=text),
+    new_parts=tuple(sorted((*imported.new_parts, *drawn))),
+  )
 
 
-_TOWERS = (("embed", "audio"), ("embed", "video"))
+def _tokenizer(directory: str | Path) -> bytes | None:
+  """What `tokenizer.json` holds, if there is one."""
+  path = Path(directory) / "tokenizer.json"
+  return path.read_bytes() if path.exists() else None
+
+
+def _num_tokens(tokenizer: bytes | None) -> int:
+  """Ids up to the last one that a tokenizer gives to a token.
+
+  Raises:
+    ValueError: it is no tokenizer.
+  """
+  if tokenizer is None:
+    return 0
+  try:
+    plain = json.loads(tokenizer)
+    words = plain["model"]["vocab"]
+    # Some kinds number their words by their order.
+    ids = list(words.values()) if isinstance(words, dict) else range(len(words))
+    ids = [*ids, *(one["id"] for one in plain.get("added_tokens") or ())]
+    return max(ids, default=-1) + 1
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise ValueError(
+      f"tokenizer.json is not that of a tokenizer: "
+      f"{type(error).__name__}: {error}."
+    ) from error
 
 
 def _stored_dtype(directory: str | Path) -> str:
@@ -224,7 +295,8 @@ def _stored_dtype(directory: str | Path) -> str:
   found = inkling_names.resolve(inkling_names.sources(source.model), tensors)
   table = found.get(("embed", "text", "table"))
   # Without a table `load` will say what is missing.
-  return "float32" if table is None else str(tensors[table.name].dtype)
+  stored = "" if table is None else str(tensors[table.name].dtype)
+  return stored if stored in ("bfloat16", "float16") else "float32"
 
 
 def _parity(imported: Imported, directory: str | Path) -> dict[str, Any]:
@@ -234,6 +306,8 @@ def _parity(imported: Imported, directory: str | Path) -> dict[str, Any]:
     nothing = dict.fromkeys(("max_abs_logit_diff", "largest_logit"))
     return {**nothing, "reference": None, "reason": reason}
 
+  if jax.process_count() > 1:
+    return unknown("several processes hold the weights, none of them all")
   size = sum(leaf.size for leaf in jax.tree.leaves(imported.params))
   if 3 * 4 * size > _memory() / 2:
     return unknown(
@@ -317,85 +391,11 @@ def _logits(params, ids, audio, images, *, cfg, audio_token, image_token):
   )
 
 
-def _fill(
-  cfg: config.InteractionConfig,
-  tensors: Tensors,
-  found: Mapping[inkling_names.Path, inkling_names.Source],
-  seed: int,
-) -> tuple[Params, tuple[str, ...]]:
-  """Every parameter from its tensor, and those without one drawn."""
-  draw = functools.partial(interaction.init, cfg=cfg)
-  shapes = _flat(jax.eval_shape(draw, jax.random.key(seed)))
-  new = tuple(sorted(shapes.keys() - found.keys()))
-  flat: dict[inkling_names.Path, Any] = {}
-  for path, source in found.items():
-    array = source.layout(tensors[source.name])
-    want = shapes[path]
-    if array.shape != want.shape:
-      raise ValueError(
-        f"{source.name} gives {'/'.join(path)} the shape {array.shape}; "
-        f"config.json asks for {want.shape}."
-      )
-    flat[path] = jnp.array(array, want.dtype)
-  drawn = _flat(interaction.init(jax.random.key(seed), cfg=_bare(cfg, new)))
-  flat |= {path: drawn[path] for path in new}
-  # Memory that did not suffice is told here, not where an array is first read.
-  params = jax.block_until_ready(_nested(flat))
-  return params, tuple("/".join(path) for path in new)
-
-
-def _bare(
-  cfg: config.InteractionConfig, new: tuple[inkling_names.Path, ...]
-) -> config.InteractionConfig:
-  """The same model with next to nothing of what Inkling has.
-
-  What it lacks depends on none of that, and is drawn without the rest.
-  """
-  heads = config.AttentionConfig(1, 1, 1, 1)
-  backbone = config.BackboneConfig(
-    width=cfg.backbone.width,
-    num_layers=1,
-    global_layers=(),
-    dense_layers=(0,),
-    dense_width=1,
-    window_attention=heads,
-    global_attention=heads,
-    experts=config.ExpertConfig(1, 1, 1, 1),
-  )
-  bare = dataclasses.replace(
-    cfg, backbone=backbone, text=config.TextConfig(1, 1)
-  )
-  if any(path[:2] in _TOWERS for path in new):
-    return bare
-  return dataclasses.replace(
-    bare,
-    audio=dataclasses.replace(cfg.audio, num_mels=1, num_levels=2),
-    video=dataclasses.replace(cfg.video, patch=1, frames=1, num_layers=1),
-  )
-
-
-def _flat(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-  if not isinstance(tree, Mapping):
-    return {path: tree}
-  return {
-    inner: leaf
-    for key, node in tree.items()
-    for inner, leaf in _flat(node, (*path, key)).items()
-  }
-
-
-def _nested(flat: Mapping[tuple[str, ...], Any]) -> Params:
-  tree: Params = {}
-  for path, leaf in flat.items():
-    node = tree
-    for key in path[:-1]:
-      node = node.setdefault(key, {})
-    node[path[-1]] = leaf
-  return tree
+def _whole(values: np.ndarray) -> bool:
+  return np.issubdtype(values.dtype, np.integer)
 
 
 def _in_range(name: str, values: np.ndarray, size: int) -> None:
-  values = np.asarray(values)
   if values.size and not (values.min() >= 0 and values.max() < size):
     raise ValueError(
       f"{name} holds {values.min()} to {values.max()}; 0 to {size - 1} "

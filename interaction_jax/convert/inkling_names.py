@@ -5,6 +5,7 @@ writes for the multimodal model, and that of its modules, which it writes for
 the text model. Every parameter of ours has a source in both.
 """
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
@@ -79,6 +80,22 @@ def resolve(
     for source in options[::-1]
     if source.name in names
   }
+
+
+def missing(
+  table: Mapping[Path, tuple[Source, ...]], found: Mapping[Path, Source]
+) -> list[str]:
+  """Tensors that parameters without a source would come from.
+
+  Their names are in the naming that most of the others have.
+  """
+  used = collections.Counter(
+    [one.name for one in table[path]].index(source.name)
+    for path, source in found.items()
+  )
+  naming = used.most_common(1)[0][0] if used else 0
+  lacking = [table[path] for path in table.keys() - found.keys()]
+  return sorted({options[naming % len(options)].name for options in lacking})
 
 
 def _swapped(tensor: np.ndarray) -> np.ndarray:

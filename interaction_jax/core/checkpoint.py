@@ -20,7 +20,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ from interaction_jax.core.params import Params
 from interaction_jax.core.sharding import by_name, nested
 
 _CONFIG, _TOKENIZER, _EXTRA = "config.json", "tokenizer.json", "extra.json"
+
+_HELD = 2**31
+"""Bytes of arrays that `save` writes at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +115,7 @@ def save(
     ValueError: `params` is no nested dict of arrays, or `max_file_bytes` is
       too small.
   """
-  begin(
+  _begin(
     path,
     params,
     config=config,
@@ -120,6 +123,8 @@ def save(
     extra=extra,
     overwrite=overwrite,
     max_file_bytes=max_file_bytes,
+    # Nobody donates them before it returns, so copies need not be all there.
+    held_bytes=_HELD,
   ).wait()
 
 
@@ -142,6 +147,29 @@ def begin(
     FileExistsError, OSError, TypeError, ValueError: as `save`; what happens to
       the thread is raised by `Saving`.
   """
+  return _begin(
+    path,
+    params,
+    config=config,
+    tokenizer=tokenizer,
+    extra=extra,
+    overwrite=overwrite,
+    max_file_bytes=max_file_bytes,
+    held_bytes=None,
+  )
+
+
+def _begin(
+  path: str | os.PathLike[str],
+  params: Params,
+  *,
+  config: Mapping[str, Any],
+  tokenizer: bytes | None,
+  extra: Mapping[str, Any] | None,
+  overwrite: bool,
+  max_file_bytes: int | None,
+  held_bytes: int | None,
+) -> Saving:
   path = Path(path).absolute()
   arrays = _arrays(params)
   texts = {_CONFIG: manifest.to_json(config)}
@@ -159,13 +187,15 @@ def begin(
     path.parent.mkdir(parents=True, exist_ok=True)
     _settle(path)
   _meet("settled")
-  _check_free(path, overwrite)
+  check_free(path, overwrite=overwrite)
   _meet("checked")
   draft = _beside(path, "saving")
   # What was computed late and failed would leave Orbax waiting for ever.
   tree = jax.block_until_ready(nested(arrays))
   with _reported(path, draft):
-    writing = storage.begin(draft, tree, max_file_bytes=max_file_bytes)
+    writing = storage.begin(
+      draft, tree, max_file_bytes=max_file_bytes, held_bytes=held_bytes
+    )
   listed = {
     name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
     for name, leaf in arrays.items()
@@ -194,6 +224,7 @@ def load(
   shardings: Any = None,
   expect: Any = None,
   dtype: Any = None,
+  made: Mapping[str, Callable[[jax.Array], Any]] | None = None,
   verify: bool = True,
 ) -> Checkpoint:
   """Reads a checkpoint, onto any mesh.
@@ -204,13 +235,15 @@ def load(
     expect: a tree of `jax.ShapeDtypeStruct`: names and shapes that the
       parameters must have.
     dtype: of floating-point parameters once read; by default as stored.
+    made: what becomes of some parameters, by name. Those are read one by one,
+      so that never two of them lie there as they were.
     verify: whether every file is compared with its SHA-256. Without it only
       presence and size are.
 
   Raises:
     FileNotFoundError: nothing lies at `path`.
     ValueError: it is no checkpoint, is damaged, does not hold what `expect`
-      asks for, or `shardings` is for other parameters.
+      asks for, or `shardings` or `made` is for other parameters.
   """
   path = _find(path)
   listed = manifest.read(path)
@@ -228,11 +261,59 @@ def load(
   extra = path / _EXTRA
   tokenizer = path / _TOKENIZER
   return Checkpoint(
-    params=storage.read(path, nested(wanted)),
+    params=_read(path, wanted, made or {}),
     config=json.loads((path / _CONFIG).read_bytes()),
     tokenizer=tokenizer.read_bytes() if tokenizer.exists() else None,
     extra=json.loads(extra.read_bytes()) if extra.exists() else None,
   )
+
+
+def _read(
+  path: Path,
+  wanted: dict[str, jax.ShapeDtypeStruct],
+  made: Mapping[str, Callable[[jax.Array], Any]],
+) -> Params:
+  if not made:
+    return storage.read(path, nested(wanted))
+  unknown = sorted(made.keys() - wanted.keys())
+  if unknown:
+    raise ValueError(
+      f"made is not for checkpoint {path}: {_some('unknown', unknown)}."
+    )
+  whole = {name: leaf for name, leaf in wanted.items() if name not in made}
+  read = by_name(storage.read(path, nested(whole), part=True))
+  for name, make in made.items():
+    alone = storage.read(path, nested({name: wanted[name]}), part=True)
+    read[name] = jax.block_until_ready(make(*jax.tree.leaves(alone)))
+  return nested(read)
+
+
+def check_free(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+  """Raises unless a checkpoint may be written at `path`.
+
+  `save` asks for itself; it is for those who have long to do before they save.
+
+  Raises:
+    FileExistsError: `path` is taken.
+    NotADirectoryError: it lies below a file.
+    PermissionError: nothing may be written where it would lie.
+  """
+  path = Path(path).absolute()
+  above = next(one for one in path.parents if one.exists())
+  if not above.is_dir():
+    raise NotADirectoryError(f"{path} lies below {above}, which is a file.")
+  if not os.access(above, os.W_OK | os.X_OK):
+    raise PermissionError(f"{path} cannot be made: {above} may not be changed.")
+  if not path.exists():
+    return
+  if not (path / manifest.NAME).is_file():
+    raise FileExistsError(
+      f"{path} is not a checkpoint and is left alone; choose another path."
+    )
+  if not overwrite:
+    raise FileExistsError(
+      f"{path} is a checkpoint already; overwrite=True replaces it."
+    )
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -303,19 +384,6 @@ def _arrays(params: Params) -> dict[str, Any]:
 def _beside(path: Path, role: str) -> Path:
   """Where a save in progress lies, or the checkpoint it replaces."""
   return path.with_name(f".{path.name}.{role}")
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-  if not path.exists():
-    return
-  if not (path / manifest.NAME).is_file():
-    raise FileExistsError(
-      f"{path} is not a checkpoint and is left alone; choose another path."
-    )
-  if not overwrite:
-    raise FileExistsError(
-      f"{path} is a checkpoint already; overwrite=True replaces it."
-    )
 
 
 def _settle(path: Path) -> None:

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 Settings = TypeVar("Settings")
 
@@ -162,6 +162,47 @@ def load(name_or_path: str | Path) -> Any:
       "dataclass of settings."
     )
   return experiment
+
+
+QUANTISED: Final[Mapping[str, tuple[str, ...]]] = {"experts": ("int8", "fp8")}
+"""What of a served model may lie in a byte a number, and how."""
+
+
+def quantised(given: str | Mapping[str, str] | None) -> dict[str, str]:
+  """Which parts of a served model are quantised, and how.
+
+  Args:
+    given: the line of `--quantise`, such as `"experts=int8"`, or what it says;
+      None: nothing is.
+
+  Raises:
+    ValueError: it cannot be read, or a part or a kind is not known.
+  """
+  if given is None:
+    return {}
+  usual = "experts=int8 or experts=fp8 would do"
+  if isinstance(given, str):
+    what = f"--quantise={given!r}"
+    words = [word.partition("=") for word in given.split(",")]
+    pairs = [(part.strip(), kind.strip()) for part, _, kind in words]
+    if not all(equals for _, equals, _ in words):
+      raise ValueError(f"{what} is not PART=KIND; {usual}.")
+  else:
+    what, pairs = f"quantise={dict(given)!r}", list(given.items())
+  for part, kind in pairs:
+    kinds = QUANTISED.get(part)
+    if kinds is None:
+      raise ValueError(
+        f"{what}: {part!r} is not a part that can be{near(part, QUANTISED)}; "
+        f"{usual}."
+      )
+    if kind not in kinds:
+      raise ValueError(
+        f"{what}: {kind!r} is not known{near(kind, kinds)}; {usual}."
+      )
+  if len(dict(pairs)) < len(pairs):
+    raise ValueError(f"{what} names a part twice; {usual}.")
+  return dict(pairs)
 
 
 def mesh_line(name: str) -> str:

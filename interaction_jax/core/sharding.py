@@ -94,13 +94,17 @@ def mesh(
 ) -> Mesh:
   """The mesh of `shape`, always with all four axes, in the order of `AXES`.
 
+  Where devices lie in several slices of TPUs, `data` goes from slice to slice,
+  and all other axes stay within one.
+
   Args:
     shape: the size of each axis, as a mapping or as a line such as
       `"data=2,expert=4"`. Axes not named have size 1; `""` is one device.
     devices: those to use, all of them; by default all that JAX sees.
 
   Raises:
-    ValueError: `shape` cannot be read, or needs another number of devices.
+    ValueError: `shape` cannot be read, needs another number of devices, or
+      does not divide `data` among the slices.
   """
   sizes = _sizes(shape)
   devices = list(jax.devices() if devices is None else devices)
@@ -110,8 +114,23 @@ def mesh(
       f"mesh {_line(sizes)} needs {needed} devices, but there are "
       f"{len(devices)}; {_what_fits(sizes, len(devices))}."
     )
-  grid = mesh_utils.create_device_mesh(
-    tuple(sizes.values()), devices, allow_split_physical_axes=True
+  slices: dict[int, list[Any]] = {}
+  for device in devices:
+    slices.setdefault(getattr(device, "slice_index", 0) or 0, []).append(device)
+  if sizes["data"] % len(slices):
+    raise ValueError(
+      f"mesh {_line(sizes)}: data={sizes['data']} is not a multiple of the "
+      f"{len(slices)} slices that the devices lie in; links end where a slice "
+      "does."
+    )
+  one = {**sizes, "data": sizes["data"] // len(slices)}
+  grid = np.concatenate(
+    [
+      mesh_utils.create_device_mesh(
+        tuple(one.values()), members, allow_split_physical_axes=True
+      )
+      for _, members in sorted(slices.items())
+    ]
   )
   # Auto is written out: JAX has changed its default, and Explicit axes would
   # put shardings into the types of everything a user passes in.

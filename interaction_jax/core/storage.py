@@ -5,10 +5,13 @@ import functools
 import gc
 import logging
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
+
+import jax
 
 from interaction_jax.core.params import Params
 
@@ -19,7 +22,11 @@ _FAILURES = (LookupError, OSError, RuntimeError, ValueError)
 
 
 def begin(
-  path: Path, params: Params, *, max_file_bytes: int | None = None
+  path: Path,
+  params: Params,
+  *,
+  max_file_bytes: int | None = None,
+  held_bytes: int | None = None,
 ) -> Callable[[], None]:
   """Begins to write arrays into a new folder; they may be donated after it.
 
@@ -27,6 +34,10 @@ def begin(
 
   Args:
     max_file_bytes: the most that a file may take, `LEAST_FILE` or more.
+    held_bytes: of shards that are being written at a time, unless one is
+      larger; the arrays must then stay as they are until all is written. None:
+      all at once. What lies on other devices than the host's is copied at
+      once either way.
 
   Returns:
     What returns when the files of all processes are there. It raises OSError
@@ -42,6 +53,10 @@ def begin(
   saving = context.array.saving
   # The names of the writer's devices are of no use to a reader.
   saving.enable_write_sharding_file = False
+  if held_bytes is not None:
+    # Orbax refuses to write a shard that is as large as what it may hold.
+    most = max(held_bytes, 2 * _largest_shard(params))
+    context.memory.write_concurrent_bytes = most
   if max_file_bytes is not None:
     # A file is closed once it has reached its target, so it may exceed that
     # by one chunk: half and a quarter stay below the whole.
@@ -57,18 +72,22 @@ def begin(
   return finish
 
 
-def read(path: Path, wanted: Params) -> Params:
+def read(path: Path, wanted: Params, *, part: bool = False) -> Params:
   """Reads what `begin` wrote.
 
   Args:
     wanted: a tree of `jax.ShapeDtypeStruct` with shardings.
+    part: whether more may be there than is wanted.
 
   Raises:
     ValueError: it cannot be read.
   """
   from orbax.checkpoint import v1 as ocp
 
-  with _quiet(), warnings.catch_warnings():
+  _drop_late_news()
+  context = ocp.Context()
+  context.pytree.loading.partial_load = part
+  with _quiet(), context, warnings.catch_warnings():
     warnings.filterwarnings(
       "ignore", "coroutine .* was never awaited", RuntimeWarning
     )
@@ -78,6 +97,16 @@ def read(path: Path, wanted: Params) -> Params:
       line = _innermost(error)
     gc.collect()
   raise ValueError(f"checkpoint {path}: the arrays cannot be read: {line}")
+
+
+def _largest_shard(params: Params) -> int:
+  """Bytes of the largest shard that this process holds."""
+  sizes = [0]
+  for leaf in jax.tree.leaves(params):
+    held = leaf.addressable_shards if isinstance(leaf, jax.Array) else ()
+    sizes += [shard.data.nbytes for shard in held]
+    sizes.append(0 if held else leaf.nbytes)
+  return max(sizes)
 
 
 @contextlib.contextmanager
@@ -123,10 +152,11 @@ def _quiet() -> Iterator[None]:
 
 @functools.cache
 def _drop_late_news() -> None:
-  """Keeps to itself that writes end whose failure has been told already.
+  """Keeps to itself how what Orbax had begun ends, once its failure was told.
 
   Where one array fails, Orbax closes its event loop under the others, of which
-  each then raises where nobody can catch it and Python prints it.
+  each then raises where nobody can catch it and Python prints it. Others fail
+  as the first did, but later, when nobody asks any more; that asyncio prints.
   """
   before = sys.unraisablehook
 
@@ -136,6 +166,13 @@ def _drop_late_news() -> None:
       before(told)
 
   sys.unraisablehook = hook
+  logging.getLogger("asyncio").addFilter(_not_of_its_tasks)
+
+
+def _not_of_its_tasks(record: logging.LogRecord) -> bool:
+  trace = record.exc_info[2] if record.exc_info else None
+  where = [frame.filename for frame in traceback.extract_tb(trace)]
+  return not any("orbax" in told for told in (record.getMessage(), *where))
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:

@@ -193,7 +193,8 @@ def arrays(
     if x.ndim:
       x[~alive] = blank.get(name, 0)
   if form.sees:
-    row["frames"] = _longer(seen.frames, -(-form.num_turns // form.every))
+    # Those of turns that found no room are not part of the row.
+    row["frames"] = _longer(seen.frames[: form.pairs], form.pairs)
   row["pinned"] = _longer(np.array(pinned, np.int32), form.pinned)
   row["num_pinned"] = np.array(len(pinned), np.int32)
   return row

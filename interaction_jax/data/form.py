@@ -80,6 +80,21 @@ class Form:
     return self.pinned + turn
 
   @property
+  def room(self) -> int:
+    """Positions that a row has, used or not."""
+    if self.positions is not None:
+      return self.positions
+    return self.pinned + self.num_turns * (self.least - self.pinned)
+
+  @property
+  def pairs(self) -> int:
+    """The most pairs of pictures that a row has room for."""
+    seen = -(-self.num_turns // self.every)
+    if self.positions is None or not self.patches:
+      return seen
+    return min(seen, self.positions // self.patches)
+
+  @property
   def sees(self) -> bool:
     """Whether there are pictures."""
     return self.rows > 0

@@ -31,6 +31,7 @@ def generate(
   num_episodes: int,
   seed: int,
   seconds: float = 60.0,
+  num_clips: int | None = None,
   split: Split = "train",
   num_workers: int = 1,
   force: bool = False,
@@ -41,6 +42,7 @@ def generate(
   Args:
     bank: folder of the speech bank; made there when it does not exist.
     seconds: length of a conversation, rounded up to whole turns.
+    num_clips: of users, in a bank that is made here; None: as many as usual.
     split: whose voices speak.
     num_workers: processes.
     force: whether a folder of records at `path` is replaced.
@@ -62,7 +64,7 @@ def generate(
   bank = Path(bank)
   with records.draft(path, force=force) as folder:
     # Not before it is known that the result can be written.
-    prepare(bank, seed=seed)
+    prepare(bank, seed=seed, num_clips=num_clips)
     num_turns = clock.num_turns(round(seconds * clock.SAMPLE_RATE))
     make = functools.partial(
       _make_file,
@@ -91,20 +93,32 @@ def generate(
     )
 
 
-def prepare(path: Path, *, seed: int) -> Bank:
+def prepare(path: Path, *, seed: int, num_clips: int | None = None) -> Bank:
   """Opens a speech bank, which is made when it does not exist.
 
   That takes minutes; one that is half made is never taken for a bank.
 
+  Args:
+    num_clips: of users, in one that is made; None: as many as usual.
+
   Raises:
+    FileExistsError: a size is asked for, and there is a bank already.
     FileNotFoundError: something else lies there.
-    ValueError: it is damaged.
+    ValueError: it is damaged, or it would be too small.
   """
   if not path.exists():
     draft = path.absolute().with_name(f".{path.name}.making")
     shutil.rmtree(draft, ignore_errors=True)
-    recorder.make(draft, seed=seed)
+    if num_clips is None:
+      recorder.make(draft, seed=seed)
+    else:
+      recorder.make(draft, seed=seed, num_clips=num_clips)
     draft.rename(path)
+  elif num_clips is not None:
+    raise FileExistsError(
+      f"{path} exists already, so clips={num_clips} would change nothing; "
+      "name another folder."
+    )
   return banks.load(path)
 
 

@@ -1,10 +1,13 @@
 """Recordings as a model takes them: any file of sound, any file of video.
 
 Sound comes as blocks of one channel at 16 kHz, so that an hour takes no more
-memory than a second; video comes as the pictures shown at given times.
+memory than a second; video comes as the pictures shown at given times, as a
+player shows them: turned upright, with square pixels. Of a file with both, time
+begins with whichever begins first.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -53,7 +56,7 @@ def sound(
         "finite samples."
       )
     num += len(block)
-    resampler = resampler or resample.Resampler(rate)
+    resampler = resampler or _resampler(path, rate)
     yield resampler.push(block)
   if resampler is None or not num:
     raise ValueError(f"{path} holds no sound: it has 0 samples.")
@@ -80,11 +83,26 @@ def pictures(
     raise ValueError(f"{path} has no pictures; a video is wanted.")
   coming = next(frames, None)
   for time in times:
-    while coming is not None and coming[0] <= time:
+    while coming is not None and coming.begin <= time:
       shown, coming = coming, next(frames, None)
-    if coming is None and time >= shown[1]:
+    if coming is None and time >= shown.end:
       return
-    yield shown[2].to_ndarray(format="rgb24")
+    yield _upright(shown)
+
+
+def promised_s(path: str | Path) -> float | None:
+  """How long a container says that it lasts, in seconds; None: it does not.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it cannot be read.
+    ModuleNotFoundError: PyAV is not installed.
+  """
+  import av
+
+  with _opened(_existing(path)) as container:
+    length = container.duration
+  return None if length is None else length / av.time_base
 
 
 def fit(
@@ -140,6 +158,13 @@ def _cover(source: int, target: int) -> Float[np.ndarray, "_ _"]:
   return share.astype(np.float32)
 
 
+def _resampler(path: Path, rate: int) -> resample.Resampler:
+  try:
+    return resample.Resampler(rate)
+  except ValueError as error:
+    raise ValueError(f"{path} cannot be read as sound: {error}") from error
+
+
 def _existing(path: str | Path) -> Path:
   path = Path(path)
   if not path.exists():
@@ -156,17 +181,19 @@ def _samples(
   import soundfile
 
   try:
-    with soundfile.SoundFile(path) as file:
+    # By name, what calls itself MP3 and is not is searched for sound, and all
+    # that is found missing told on stderr; of a stream the beginning decides.
+    with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
       while True:
         block = file.read(_BLOCK, dtype="float32", always_2d=True)
         if not len(block):
           return
         one = block.mean(axis=1) if channel is None else block[:, channel]
         yield file.samplerate, one
-  except soundfile.SoundFileRuntimeError as error:
+  except soundfile.LibsndfileError as error:
+    reason = error.error_string.removesuffix(".")
     raise ValueError(
-      f"{path} cannot be read as sound ({_reason(error)}); wav, flac, ogg and "
-      "mp3 can."
+      f"{path} cannot be read as sound ({reason}); wav, flac, ogg and mp3 can."
     ) from error
 
 
@@ -180,9 +207,8 @@ def _opened(path: Path) -> Iterator[Any]:
     with av.open(str(path)) as container:
       yield container
   except av.error.FFmpegError as error:
-    raise ValueError(
-      f"{path} cannot be read as video ({_reason(error)})."
-    ) from error
+    reason = error.strerror or "it is damaged"
+    raise ValueError(f"{path} cannot be read as video ({reason}).") from error
 
 
 def _tracks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
@@ -193,24 +219,75 @@ def _tracks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     if not container.streams.audio:
       raise ValueError(f"{path} has no sound track.")
     planar = av.AudioResampler(format="fltp")
+    begin = _begin(container)
     for frame in container.decode(audio=0):
+      if begin is not None and frame.time is not None:
+        late = max(0.0, frame.time - begin)
+        yield frame.sample_rate, _silence(late, frame.sample_rate)
+      begin = None
       for part in planar.resample(frame):
         yield part.sample_rate, part.to_ndarray().mean(axis=0)
 
 
-def _frames(path: Path) -> Iterator[tuple[float, float, Any]]:
-  """When each picture is shown, when it goes, and the picture."""
+def _silence(seconds: float, rate: int) -> np.ndarray:
+  return np.zeros(round(seconds * rate), np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+  """A picture of a video, and how a player shows it.
+
+  Attributes:
+    begin, end: when, in seconds.
+    wide: the width of a pixel, in its heights.
+  """
+
+  begin: float
+  end: float
+  frame: Any
+  wide: float
+
+
+def _frames(path: Path) -> Iterator[_Shown]:
+  """The pictures of a video, in the order in which they are shown."""
   with _opened(path) as container:
     if not container.streams.video:
       return
     stream = container.streams.video[0]
     rate = float(stream.average_rate or 25)
-    begin, last = None, 0.0
+    wide = float(stream.sample_aspect_ratio or 1)
+    begin, last = _begin(container), 0.0
     for frame in container.decode(stream):
       last = last + 1 / rate if frame.time is None else frame.time
       begin = last if begin is None else begin
-      yield last - begin, last - begin + 1 / rate, frame
+      yield _Shown(last - begin, last - begin + 1 / rate, frame, wide)
 
 
-def _reason(error: Exception) -> str:
-  return " ".join(str(error).split()).removesuffix(".")
+def _begin(container: Any) -> float | None:
+  """When the first of its streams begins, in seconds; None: it does not say."""
+  import av
+
+  began = container.start_time
+  return None if began is None else began / av.time_base
+
+
+def _upright(shown: _Shown) -> UInt8[np.ndarray, "_ _ 3"]:
+  """The pixels of a picture as they are seen.
+
+  Cameras write what their sensor sees, and how it was held beside it: a matrix
+  that takes a place (x, y) to (a x + c y, b x + d y). Those of a tilt in
+  between are taken as the nearest quarter turn.
+  """
+  frame = shown.frame
+  width = max(1, round(frame.width * shown.wide))
+  pixels = frame.to_ndarray(format="rgb24", width=width)
+  matrix = frame.side_data.get("DISPLAYMATRIX")
+  if matrix is None:
+    return pixels
+  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(float)
+  across, down = a, d
+  if abs(b) + abs(c) > abs(a) + abs(d):
+    pixels = pixels.transpose(1, 0, 2)
+    across, down = c, b
+  pixels = pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+  return np.ascontiguousarray(pixels)

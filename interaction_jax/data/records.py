@@ -45,6 +45,9 @@ and apart.
 An ArrayRecord file is written with `group_size:1,uncompressed`, since its
 entries are compressed already. A folder is written under another name and
 renamed when it is whole.
+
+`docs/format.md` says the same with every type, the labels of synthetic
+conversations, and a reader of twenty lines that needs none of this library.
 """
 
 import collections
@@ -288,22 +291,38 @@ def draft(path: str | Path, *, force: bool = False) -> Iterator[Path]:
 def write_file(
   folder: Path, number: int, entries: Iterable[bytes]
 ) -> dict[str, Any]:
-  """Writes one ArrayRecord file; returns its name and what the index says."""
+  """Writes one ArrayRecord file; returns its name and what the index says.
+
+  Raises:
+    OSError: it could not be written, as where a disk is full.
+  """
   import array_record.python.array_record_module as array_records
 
   file = folder / f"{number:05d}{SUFFIX}"
   lengths, pinned = [], []
-  writer = array_records.ArrayRecordWriter(str(file), _OPTIONS)
-  try:
-    for place, entry in enumerate(entries):
-      outline = Entry(entry).outline()
-      lengths.append(len(outline.heard))
-      if any(text.speaker == "instruction" for text in outline.text_in):
-        pinned.append(place)
-      writer.write(entry)
-  finally:
-    writer.close()
+  with _told(file):
+    writer = array_records.ArrayRecordWriter(str(file), _OPTIONS)
+    with contextlib.closing(writer):
+      for place, entry in enumerate(entries):
+        outline = Entry(entry).outline()
+        lengths.append(len(outline.heard))
+        if any(text.speaker == "instruction" for text in outline.text_in):
+          pinned.append(place)
+        writer.write(entry)
   return {"name": file.name, "lengths": lengths, "pinned": pinned}
+
+
+@contextlib.contextmanager
+def _told(file: Path) -> Iterator[None]:
+  """Says in a line what the writer of ArrayRecord files could not do."""
+  try:
+    yield
+  except RuntimeError as error:
+    reason = " ".join(str(error).split("; writing")[0].split())
+    raise OSError(
+      f"{file.parent.parent}: {file.name} could not be written ({reason}). "
+      "Nothing is left of it."
+    ) from error
 
 
 def write_index(

@@ -30,6 +30,9 @@ _STOP: Final = 0.5
 
 _STOP_DB: Final = 90.0
 
+_MOST_TAPS: Final = 2**25
+"""Of all filters together: rates in use need a few thousand."""
+
 
 class Resampler:
   """Changes the rate of one channel of sound, piece by piece.
@@ -42,7 +45,7 @@ class Resampler:
     delay: samples, at the target rate, that are held back until more comes.
 
   Raises:
-    ValueError: a rate is not positive.
+    ValueError: a rate is not positive, or both share too little.
 
   Reference: Crochiere and Rabiner 1983, Multirate Digital Signal Processing,
   chapter 4; the filter is Kaiser's.
@@ -57,6 +60,13 @@ class Resampler:
     self.source, self.target = source, target
     shared = math.gcd(source, target)
     self._up, self._down = target // shared, source // shared
+    num_taps = 2 * _reach(self._up, self._down) * self._up
+    if num_taps > _MOST_TAPS:
+      raise ValueError(
+        f"source={source} Hz and target={target} Hz share no rate above "
+        f"{shared} Hz, so that a change between them takes {num_taps} numbers; "
+        "48000 and 16000 are usual."
+      )
     self._filters = _filters(self._up, self._down)
     reach = self._filters.shape[1] // 2
     same = source == target
@@ -134,6 +144,13 @@ def convert(
   return np.concatenate([resampler.push(samples), resampler.flush()])
 
 
+def _reach(up: int, down: int) -> int:
+  """Samples in, on either side, that a sample out is made of."""
+  slope = (_STOP - _PASS) * min(1.0, up / down)
+  length = (_STOP_DB - 7.95) / (2.285 * 2 * math.pi * slope)
+  return math.ceil(length / 2)
+
+
 @functools.cache
 def _filters(up: int, down: int) -> Float[np.ndarray, "I _"]:
   """The taps for each place of a sample out between two samples in.
@@ -145,9 +162,7 @@ def _filters(up: int, down: int) -> Float[np.ndarray, "I _"]:
   I0-sinh window function.
   """
   lower = min(1.0, up / down)
-  slope = (_STOP - _PASS) * lower
-  length = (_STOP_DB - 7.95) / (2.285 * 2 * math.pi * slope)
-  reach = math.ceil(length / 2)
+  reach = _reach(up, down)
   place = np.arange(up) * down % up / up
   time = place[:, None] + reach - 1 - np.arange(2 * reach)
   beta = 0.1102 * (_STOP_DB - 8.7)

@@ -20,16 +20,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from interaction_jax.core import params
 from interaction_jax.core.params import Params
 from interaction_jax.data.record import Record
 from interaction_jax.evals import account, bootstrap
 from interaction_jax.evals.behaviours.exchange import edits
-from interaction_jax.model import interaction
-from interaction_jax.model.config import InteractionConfig
+from interaction_jax.model.config import VocoderConfig
 from interaction_jax.model.heads import vocoder
 from interaction_jax.ops import spectral, waveform
 from interaction_jax.serve import backlog
 from interaction_jax.serve.models import Model
+from interaction_jax.train import vocoder as training
 from interaction_jax.turns import clock
 
 _HOP: Final = 160
@@ -239,7 +240,9 @@ def measure(
   rows = {
     name: [Spoken(s, w) for s, w in zip(sounds, wanted, strict=True)]
     for name, sounds in round_trips(
-      [record.voice for record in records], model.params, cfg=model.cfg
+      [record.voice for record in records],
+      model.params["heads"]["vocoder"],
+      cfg=model.cfg.vocoder,
     ).items()
   }
   rows |= {"as_written": [], "as_wanted": []}
@@ -252,27 +255,30 @@ def measure(
 
 def round_trips(
   sounds: Sequence[Float[np.ndarray, " _"]],
-  params: Params,
+  weights: Params,
   *,
-  cfg: InteractionConfig,
+  cfg: VocoderConfig,
 ) -> dict[str, list[Float[np.ndarray, " _"]]]:
-  """Sounds as they are, and made again from their mel in two ways."""
-  voice = cfg.vocoder
-  grid = {"hop": voice.hop, "window": voice.window}
+  """Sounds as they are, and made again from their mel in two ways.
+
+  Args:
+    weights: of the vocoder alone.
+  """
+  grid = {"hop": cfg.hop, "window": cfg.window}
   length = max(clock.num_turns(len(one)) for one in sounds) * clock.SAMPLES
   padded = np.stack([np.pad(one, (0, length - len(one))) for one in sounds])
 
   @jax.jit
-  def again(params: Params, sound: Array) -> tuple[Array, Array]:
+  def again(weights: Params, sound: Array) -> tuple[Array, Array]:
     mel = spectral.log_mel(
-      sound, num_mels=voice.num_mels, sample_rate=voice.sample_rate, **grid
+      sound, num_mels=cfg.num_mels, sample_rate=cfg.sample_rate, **grid
     )
-    loud = jnp.maximum(mel, voice.floor)
-    guessed = waveform.griffin_lim(loud, sample_rate=voice.sample_rate, **grid)
-    heads = interaction.bind(params, cfg=cfg).heads
-    return guessed, heads.vocoder(mel, vocoder.start(voice, sound.shape[0]))[0]
+    loud = jnp.maximum(mel, cfg.floor)
+    guessed = waveform.griffin_lim(loud, sample_rate=cfg.sample_rate, **grid)
+    speak = params.bind(training.build(cfg), weights)
+    return guessed, speak(mel, vocoder.start(cfg, sound.shape[0]))[0]
 
-  made = [again(params, jnp.asarray(one[None])) for one in padded]
+  made = [again(weights, jnp.asarray(one[None])) for one in padded]
   return {
     "recorded": list(sounds),
     "griffin_lim": [np.asarray(one[0][0]) for one in made],

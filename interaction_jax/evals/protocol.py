@@ -73,12 +73,14 @@ def spoken(texts: Mapping[str, str]) -> dict[str, Spoken]:
 
   The voices are those that nobody was trained on.
   """
+  made = narrator.speak([line(name, text) for name, text in texts.items()])
+  return dict(zip(texts, made, strict=True))
+
+
+def line(name: str, text: str) -> Line:
+  """A text, and who says it: always the same for a name."""
   users = voices.USERS["held_out"]
-  lines = {}
-  for name, text in texts.items():
-    drawn = zlib.crc32(name.encode())
-    slow, fast = voices.USER_RATES
-    rate = slow + drawn // len(users) % (fast - slow)
-    lines[name] = Line(text, users[drawn % len(users)], rate, 50)
-  made = narrator.speak(list(lines.values()))
-  return dict(zip(lines, made, strict=True))
+  drawn = zlib.crc32(name.encode())
+  slow, fast = voices.USER_RATES
+  rate = slow + drawn // len(users) % (fast - slow)
+  return Line(text, users[drawn % len(users)], rate, 50)

@@ -22,6 +22,7 @@ def checkpoint(model: Model) -> dict[str, Any]:
     "name": model.name,
     "path": None if model.path is None else str(model.path),
     "digest": model.digest,
+    "quantise": dict(model.quantise),
     "machine": machine.describe(),
   }
 
@@ -33,6 +34,25 @@ def write(folder: Path, report: Mapping[str, Any]) -> Path:
   draft.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
   draft.replace(path)
   return path
+
+
+def claim(folder: Path, run: Mapping[str, Any]) -> None:
+  """Takes a folder for a run, or goes on with what it holds of it.
+
+  Args:
+    run: what tells it from others.
+
+  Raises:
+    ValueError: the folder holds part of another run.
+  """
+  path = folder / RUN
+  text = json.dumps(run, indent=2) + "\n"
+  if path.is_file() and path.read_text() != text:
+    raise ValueError(
+      f"{folder} holds part of another run; --force replaces it, another "
+      "folder keeps it."
+    )
+  path.write_text(text)
 
 
 def prepare(folder: str | Path, *, force: bool, resume: bool = False) -> Path:

@@ -8,15 +8,18 @@ its extremes.
 import dataclasses
 import json
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
 
+from interaction_jax.serve import recording, transcript
+from interaction_jax.serve.transcript import Label
 from interaction_jax.turns import clock
 
-NAME: Final = "timeline.png"
+NAME: Final = recording.PICTURE
 
 # Distinct for every kind of colour vision (Okabe and Ito 2008).
 _USER, _MODEL, _GATE = "#0072B2", "#D55E00", "#009E73"
@@ -28,6 +31,18 @@ _COLUMNS: Final = 1500
 _LONG: Final = 45.0
 """Seconds from which on words are written utterance by utterance."""
 
+_LANES: Final = 6
+"""Labels one above the other, at most."""
+
+_FEW: Final = 3
+"""The same, where only some of the labels can be shown."""
+
+_LANE: Final = 0.42
+"""Height of a lane, where a waveform is 2 high."""
+
+_INCH: Final = 0.57
+"""Inches for a height of 1, of rows with words."""
+
 _STEPS: Final = (0.02, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800,
                  3600)  # fmt: skip
 """Seconds that may lie between two marks of time."""
@@ -36,11 +51,42 @@ _JOBS: Final = ("call", "call_result", "delegate", "background")
 
 
 @dataclasses.dataclass(frozen=True)
-class Label:
-  """Words, and when they begin."""
+class Placed:
+  """A label and its place.
 
-  t: float
-  text: str
+  Attributes:
+    lane: the lowest is 0.
+    left, right: where it is written, in seconds. It begins at its time, but at
+      the end of a picture, where it ends with the picture.
+  """
+
+  lane: int
+  left: float
+  right: float
+  label: Label
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+  """Labels as they are written.
+
+  Attributes:
+    placed: those that found a place.
+    times: when each of all begins.
+  """
+
+  placed: list[Placed]
+  times: list[float]
+
+  @property
+  def left_out(self) -> int:
+    """Labels that found no lane."""
+    return len(self.times) - len(self.placed)
+
+  @property
+  def height(self) -> float:
+    """Of the lanes above the lowest."""
+    return _LANE * max((one.lane for one in self.placed), default=0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,21 +116,28 @@ def draw(folder: str | Path, out: str | Path | None = None) -> Path:
   from matplotlib.figure import Figure
 
   folder = Path(folder)
-  session = json.loads((folder / "session.json").read_bytes())
+  session = json.loads((folder / recording.SESSION).read_bytes())
   events = _events(folder)
   length = session["input"]["seconds"]
-  figure = Figure(figsize=(15, 8.6), dpi=120, facecolor="white")
+  user, model = voices(folder / recording.STEREO)
+  typed, shown, said = (
+    words([event for event in events if event["kind"] == kind], length)
+    for kind in ("user_text", "show", "say")
+  )
+  heights = (
+    _INCH * (2.7 + typed.height),
+    _INCH * (0.9 + shown.height),
+    _INCH * (2.7 + said.height),
+    0.9,
+    0.8,
+    1.3,
+  )
+  figure = Figure(figsize=(15, sum(heights) + 0.6), dpi=120, facecolor="white")
   FigureCanvasAgg(figure)
-  heights = (2.0, 1.0, 2.2, 0.9, 0.8, 1.3)
   rows = figure.subplots(6, 1, sharex=True, height_ratios=heights)
-  user, model = voices(folder / "stereo.wav")
-
-  def words(kind: str) -> list[Label]:
-    return labels([e for e in events if e["kind"] == kind], length)
-
-  _voice(rows[0], user, _USER, "user", words("user_text"), length)
-  _screen(rows[1], words("show"), length)
-  _voice(rows[2], model, _MODEL, "model", words("say"), length)
+  _voice(rows[0], user, _USER, "user", typed)
+  _screen(rows[1], shown)
+  _voice(rows[2], model, _MODEL, "model", said)
   _gate(rows[3], session, length)
   _marks(rows[4], session, events)
   _cost(rows[5], session)
@@ -143,59 +196,119 @@ def envelope(values: Float[np.ndarray, " I"]) -> Envelope:
   )
 
 
-def labels(events: list[dict[str, Any]], length: float) -> list[Label]:
-  """Pieces of text put together: words, or utterances in a long recording."""
-  pause = 1.0 if length > _LONG else 0.0
+def words(events: list[dict[str, Any]], length: float) -> Words:
+  """Pieces of text as they are written into a picture of so many seconds.
+
+  Each word stands by itself, or, where there is no room for that, what was
+  said in one breath.
+  """
+  items = labels(events, 0.0 if length <= _LONG else transcript.PAUSE)
+  placed = _laid(items, length)
+  if len(placed) < len(items):
+    items = labels(events, transcript.PAUSE)
+    placed = _laid(items, length)
+  return Words(placed, [item.t for item in items])
+
+
+def labels(events: list[dict[str, Any]], pause: float) -> list[Label]:
+  """Pieces of text put together.
+
+  Args:
+    pause: seconds that end an utterance; 0: words are not put together.
+  """
+  channel = transcript.Utterances(pause)
   found: list[Label] = []
-  last = -np.inf
   for event in events:
-    text = event["payload"]["text"]
-    whole = event["kind"] == "user_text" or text[:1].isspace()
-    near = event["t"] - last <= pause + 0.2
-    if found and near and (pause or not whole):
-      found[-1] = Label(found[-1].t, found[-1].text + text)
-    elif text.strip():
-      found.append(Label(event["t"], text))
-    last = event["t"]
-  return [Label(one.t, _legible(one.text)) for one in found]
+    typed = event["kind"] == "user_text"
+    found += channel.add(event["t"], event["payload"]["text"], typed=typed)
+  return found + channel.end()
 
 
-def utterances(folder: str | Path, kind: str = "say") -> list[Label]:
-  """What the model said, or wrote elsewhere, in a session, and when.
+def stairs(items: list[Label], length: float) -> list[Placed]:
+  """Gives labels places at which no stem passes behind another label.
 
-  Args:
-    kind: of events: "say", "show", "call" or "delegate".
-  """
-  events = _events(Path(folder))
-  return labels([event for event in events if event["kind"] == kind], np.inf)
+      lane 2   |what came first
+      lane 1   |    |what came next
+      lane 0   |    |    |and then
 
-
-def lanes(
-  items: list[Label], *, per_letter: float, num_lanes: int
-) -> tuple[list[tuple[int, Label]], int]:
-  """Puts labels into lanes so that none covers another.
+  A label hangs on a stem, so it lies above those that begin under it; what
+  would lie too high is left out.
 
   Args:
-    per_letter: seconds that a letter is wide.
-
-  Returns:
-    The lane of each label that has one, and how many have none.
+    items: in the order of time.
+    length: of the picture, in seconds.
   """
-  free = [-np.inf] * num_lanes
-  placed, left_out = [], 0
-  for item in items:
-    open_lanes = [i for i, until in enumerate(free) if until <= item.t]
-    if not open_lanes:
-      left_out += 1
-      continue
-    lane = open_lanes[0]
-    free[lane] = item.t + per_letter * (len(item.text) + 2)
-    placed.append((lane, item))
-  return placed, left_out
+  placed: list[Placed] = []
+  for item in reversed(items):
+    one = _at(0, item, length)
+    lane = 1 + max(_under(placed, one), default=-1)
+    if lane < _LANES:
+      placed.append(dataclasses.replace(one, lane=lane))
+  return placed
+
+
+def packed(
+  items: Iterable[Label], length: float, *, num_lanes: int
+) -> list[Placed]:
+  """Gives labels places at which none covers another.
+
+  Stems may pass behind them. If there is a way to place all, this is one; a
+  label that finds no place is left out.
+  """
+  new = sorted((_at(0, item, length) for item in items), key=lambda o: o.left)
+  placed: list[Placed] = []
+  for index, one in enumerate(new):
+    free = set(range(num_lanes)) - _under(placed, one)
+    if free:
+      # Above what begins under it, as far as there is room.
+      alone = all(other.left >= one.right for other in new[index + 1 :][:1])
+      lane = min(free) if alone else max(free)
+      placed.append(dataclasses.replace(one, lane=lane))
+  return placed
+
+
+def _laid(items: list[Label], length: float) -> list[Placed]:
+  """All labels, if there is any way, or most; else some of the longest."""
+  placed = stairs(items, length)
+  num_lanes = 0
+  while len(placed) < len(items) and num_lanes < _LANES:
+    num_lanes += 1
+    placed = packed(items, length, num_lanes=num_lanes)
+  if 2 * len(placed) >= len(items):
+    return placed
+  # Bits that fit into the gaps between them would tell nothing.
+  least = max(len(one.text) for one in items) / 2
+  long = [one for one in items if len(one.text) >= least]
+  return packed(_some(long, length), length, num_lanes=_FEW)
+
+
+def _some(items: list[Label], length: float) -> Iterator[Label]:
+  """As many as there is room for, the longest first."""
+  chosen: list[Placed] = []
+  for item in sorted(items, key=lambda one: -len(one.text)):
+    one = _at(0, item, length)
+    free = set(range(_FEW)) - _under(chosen, one)
+    if free:
+      chosen.append(dataclasses.replace(one, lane=min(free)))
+      yield item
+
+
+def _at(lane: int, label: Label, length: float) -> Placed:
+  # The plot is about 14 inches wide, and a letter of 9 points 0.075.
+  wide = length * 0.0054 * (len(label.text) + 2)
+  left = max(0.0, min(label.t, length - wide))
+  return Placed(lane, left, left + wide, label)
+
+
+def _under(placed: Iterable[Placed], new: Placed) -> set[int]:
+  """The lanes in which something is written where a label would be."""
+  return {
+    one.lane for one in placed if one.left < new.right and new.left < one.right
+  }
 
 
 def _events(folder: Path) -> list[dict[str, Any]]:
-  lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+  lines = (folder / recording.EVENTS).read_text(encoding="utf-8").splitlines()
   return [json.loads(line) for line in lines]
 
 
@@ -204,8 +317,7 @@ def _voice(
   signal: Envelope,
   colour: str,
   name: str,
-  words: list[Label],
-  length: float,
+  words: Words,
 ) -> None:
   """A waveform, with its words in lanes above it."""
   peak = max(0.05, float(np.abs([signal.low, signal.high]).max()))
@@ -223,32 +335,31 @@ def _voice(
       alpha=alpha,
     )  # fmt: skip
   row.axhline(0, color=colour, linewidth=0.6)
-  top = _words(row, words, colour, length, floor=1.25)
-  row.set_ylim(-1.1, 1.6 + 0.42 * top)
+  _words(row, words, colour, floor=1.25)
+  row.set_ylim(-1.1, 1.6 + words.height)
   row.set_yticks([])
   row.set_ylabel(name, fontsize=10, color=colour, fontweight="bold")
 
 
-def _screen(row: Any, shown: list[Label], length: float) -> None:
+def _screen(row: Any, shown: Words) -> None:
   """What the model wrote for the screen, captions for one."""
-  top = _words(row, shown, _MODEL, length, floor=0.3)
-  row.set_ylim(0, 0.7 + 0.42 * top)
+  _words(row, shown, _MODEL, floor=0.3)
+  row.set_ylim(-0.2, 0.7 + shown.height)
   row.set_yticks([])
   row.set_ylabel("screen", fontsize=10, color=_MODEL, fontweight="bold")
 
 
-def _words(
-  row: Any, words: list[Label], colour: str, length: float, *, floor: float
-) -> int:
-  """Words at their times, in lanes from `floor` on; returns the highest."""
-  # The plot is about 14 inches wide, and a letter of 9 points 0.075.
-  placed, left_out = lanes(words, per_letter=length * 0.0054, num_lanes=3)
-  for lane, label in placed:
-    height = floor + 0.42 * lane
-    row.plot([label.t] * 2, [0, height], color=colour, linewidth=0.6, alpha=0.6)
+def _words(row: Any, words: Words, colour: str, *, floor: float) -> None:
+  """Words at their times, in lanes from `floor` on."""
+  row.vlines(
+    words.times, floor - 0.3, floor - 0.2, color=colour, lw=0.6, alpha=0.5
+  )
+  for one in words.placed:
+    t, height = one.label.t, floor + _LANE * one.lane
+    row.plot([t, t], [0, height], color=colour, linewidth=0.6, alpha=0.6)
     row.annotate(
-      label.text,
-      (label.t, height),
+      one.label.text,
+      (one.left, height),
       xytext=(2, 0),
       textcoords="offset points",
       fontsize=9,
@@ -257,13 +368,14 @@ def _words(
       annotation_clip=True,
       # A dollar is a dollar here, not a formula.
       parse_math=False,
-    )
-  if left_out:
-    row.text(
-      1.0, 1.0, f"and {left_out} more", transform=row.transAxes, ha="right",
-      va="top", fontsize=8, color=_INK, style="italic",
+      # Stems of others pass behind it.
+      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+    ).set_in_layout(False)
+  if words.left_out:
+    row.set_title(
+      f"and {words.left_out} more, in {recording.EVENTS}",
+      loc="right", fontsize=8, color=_INK, pad=2,
     )  # fmt: skip
-  return max((lane for lane, _ in placed), default=0)
 
 
 def _gate(row: Any, session: dict[str, Any], length: float) -> None:
@@ -274,7 +386,8 @@ def _gate(row: Any, session: dict[str, Any], length: float) -> None:
   drawn = envelope(chance)
   # What a gate opens or shuts is audible one turn later.
   t = np.append(drawn.t + clock.audible(0), length + clock.audible(0))
-  mid = np.append(drawn.mid, drawn.mid[-1])
+  mid, high = (np.append(one, one[-1]) for one in (drawn.mid, drawn.high))
+  row.fill_between(t, high, step="post", color=_GATE, alpha=0.15, linewidth=0)
   row.fill_between(t, mid, step="post", color=_GATE, alpha=0.3, linewidth=0)
   row.step(t, mid, where="post", color=_GATE, linewidth=0.9)
   bias = session["sampling"]["speak_bias"]
@@ -289,10 +402,16 @@ def _marks(
 ) -> None:
   """Pairs of frames above, jobs of the background below."""
   saw = np.flatnonzero(session["turns"]["saw"])
-  row.eventplot(
-    clock.TURN_MS / 1000 * saw, lineoffsets=2, linelengths=0.6, colors=_VIDEO,
-    linewidths=1.2 if len(saw) < 400 else 0.3,
-  )  # fmt: skip
+  if len(saw) < _COLUMNS / 4:
+    row.eventplot(
+      clock.TURN_MS / 1000 * saw, lineoffsets=2, linelengths=0.6,
+      colors=_VIDEO, linewidths=1.2,
+    )  # fmt: skip
+  else:
+    there = envelope(np.asarray(session["turns"]["saw"], np.float64))
+    row.fill_between(
+      there.t, 1.7, 1.7 + 0.6 * there.high, step="post", color=_VIDEO, lw=0
+    )
   jobs = [event for event in events if event["kind"] in _JOBS]
   markers = {"call": ">", "call_result": "<", "delegate": "^",
              "background": "v"}  # fmt: skip
@@ -301,7 +420,10 @@ def _marks(
     if times:
       row.plot(times, [1] * len(times), marker, color=_INK, ms=5, label=kind)
   if jobs:
-    row.legend(loc="upper right", fontsize=7, ncols=4, frameon=False)
+    row.legend(
+      loc="lower right", bbox_to_anchor=(1.0, 0.95), fontsize=7, ncols=4,
+      frameon=False,
+    )  # fmt: skip
   for height, empty, text in (
     (2, not len(saw), "no video"),
     (1, not jobs, "no background jobs"),
@@ -348,13 +470,6 @@ def _title(session: dict[str, Any]) -> str:
   seconds = session["input"]["seconds"]
   length = f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:.1f} min"
   return f"{session['input']['name']}   {length}   {name}"
-
-
-def _legible(text: str) -> str:
-  """The text in one line, not too long, without signs that print nothing."""
-  line = " ".join(text.split())
-  shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
-  return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _clock_face(length: float) -> Any:

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Literal
 
 from interaction_jax.turns import clock
+from interaction_jax.turns.vocabulary import Control
 
 Kind = Literal["window", "global"]
 Remat = Literal["none", "full", "dots"]
@@ -180,6 +181,7 @@ class BackboneConfig:
 
   def __post_init__(self):
     _positive(self, "width", "num_layers", "dense_width", "conv_taps")
+    _positive(self, "bias_features")
     for name in ("global_layers", "dense_layers"):
       layers = getattr(self, name)
       if any(not 0 <= layer < self.num_layers for layer in layers):
@@ -227,6 +229,15 @@ class TextConfig:
         f"text.vocab_size={self.vocab_size} exceeds "
         f"text.table_size={self.table_size}."
       )
+    if self.first_control is None:
+      return
+    last = self.first_control + len(Control)
+    if not len(Control) <= last <= self.vocab_size:
+      raise ValueError(
+        f"text.first_control={self.first_control} leaves no room for "
+        f"{len(Control)} control tokens that have a logit; "
+        f"text.vocab_size={max(last, len(Control))} would."
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,7 +255,7 @@ class MemoryConfig:
   pinned: int = 64
   text: int = 512
   media: int = 1024
-  block: int = 64
+  block: int = 128
 
   def __post_init__(self):
     _positive(self, "pinned", "text", "media", "block")

@@ -1,7 +1,7 @@
 """What a model costs: its parameters by part, and the work of a position.
 
-Nothing is drawn and nothing is stored: the shapes come from tracing how a
-model is built, so the full size is counted in seconds on any machine.
+Nothing is drawn and nothing is stored: a model is built of shapes alone, so the
+full size is counted in no time on any machine.
 """
 
 import math
@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
-import jax
 from flax import nnx
 
+from interaction_jax.core import params
 from interaction_jax.model import interaction
 from interaction_jax.model.config import InteractionConfig
 
@@ -63,7 +63,7 @@ def parameters(cfg: InteractionConfig) -> Parameters:
   chosen ones, E → X; both text tables; no towers and no other heads.
   """
   parts = dict.fromkeys(_PARTS.values(), 0)
-  model = jax.eval_shape(interaction.build(cfg), jax.random.key(0))
+  model = params.outline(interaction.build(cfg))
   for path, leaf in nnx.to_flat_state(nnx.state(model)):
     name = "/".join(str(key) for key in path)
     part = _part(f"{name} {leaf.get_metadata('axes')}")

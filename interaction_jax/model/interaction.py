@@ -5,7 +5,7 @@ turn; both ask the same parts for the same things.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import jax
@@ -130,6 +130,11 @@ def init(key: jax.Array, *, cfg: config.InteractionConfig) -> Params:
   return params.to_dict(build(cfg)(key))
 
 
+def shapes(cfg: config.InteractionConfig) -> Params:
+  """The shape and the type of every parameter, in a tree like theirs."""
+  return params.to_dict(params.outline(build(cfg)))
+
+
 def bind(weights: Params, *, cfg: config.InteractionConfig) -> Interaction:
   """The model with these parameters, for use while tracing.
 
@@ -156,6 +161,38 @@ def complete(weights: Params) -> Params:
   # It has the letters of the phases, so it lies on a mesh as they do.
   tick = {**tick, "lost": jax.device_put(added, phases.sharding)}
   return {**weights, "embed": {**weights["embed"], "tick": tick}}
+
+
+def routed(cfg: config.InteractionConfig) -> tuple[str, ...]:
+  """Names of the weights of routed experts, most of a large model."""
+  return tuple(
+    f"backbone/layers/{layer}/feed/{name}"
+    for layer in range(cfg.backbone.num_layers)
+    if layer not in cfg.backbone.dense_layers
+    for name in ("gate", "up", "down")
+  )
+
+
+def in_a_byte(
+  cfg: config.InteractionConfig, chosen: Mapping[str, str]
+) -> dict[str, str]:
+  """Names of the weights that are quantised, each with its kind.
+
+  Args:
+    chosen: as `settings.quantised` reads it, such as `{"experts": "int8"}`.
+
+  Raises:
+    ValueError: there is nothing of that kind to be quantised.
+  """
+  if "experts" not in chosen:
+    return {}
+  names = routed(cfg)
+  if not names:
+    raise ValueError(
+      f"quantise={dict(chosen)!r}: the model has no routed experts, all its "
+      "layers are dense; without it it is served as it is."
+    )
+  return dict.fromkeys(names, chosen["experts"])
 
 
 def axes(cfg: config.InteractionConfig) -> Params:

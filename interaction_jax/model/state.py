@@ -5,12 +5,14 @@ frozen independently, and no leaf grows with time.
 """
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from interaction_jax.core import sharding
 from interaction_jax.model import config
 from interaction_jax.model.backbone import memory
 from interaction_jax.model.backbone.memory import BackboneMemory
@@ -106,6 +108,46 @@ def reset(
 ) -> SessionState:
   """Begins new sessions in the rows of `mask`; the others keep their bits."""
   return select(mask, start(seed, cfg=cfg), state)
+
+
+def shapes(
+  batch: int, *, cfg: config.InteractionConfig
+) -> tuple[list[tuple[str, jax.ShapeDtypeStruct]], Any]:
+  """The arrays of a state of so many sessions, by name, and their tree.
+
+  They are no `SessionState`, which holds arrays.
+  """
+  found = []
+
+  def begin(seed: jax.Array) -> list[jax.Array]:
+    state = start(seed, cfg=cfg)
+    found.append(jax.tree.structure(state))
+    found.extend(sharding.by_name(state))
+    return jax.tree.leaves(state)
+
+  leaves = jax.eval_shape(begin, jax.ShapeDtypeStruct((batch,), jnp.uint32))
+  tree, *names = found
+  return list(zip(names, leaves, strict=True)), tree
+
+
+def places(
+  batch: int, mesh: sharding.AnyMesh, *, cfg: config.InteractionConfig
+) -> list[NamedSharding]:
+  """Where the arrays of a state lie on a mesh, in the order of its leaves.
+
+  Each session lies where its positions are computed, keys and values with the
+  heads that read them.
+
+  Raises:
+    ValueError: its rows or its heads cannot be spread over the mesh.
+  """
+
+  def place(name: str, leaf: jax.ShapeDtypeStruct) -> NamedSharding:
+    ring = name.endswith(("/keys", "/values"))
+    axes = "B S K" if ring else "B"
+    return sharding.place(axes, leaf.shape[: len(axes.split())], mesh)
+
+  return [place(name, leaf) for name, leaf in shapes(batch, cfg=cfg)[0]]
 
 
 def silent_mel(

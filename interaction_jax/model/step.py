@@ -159,10 +159,20 @@ def traced_step(
 ) -> tuple[SessionState, TurnOutput, Trace]:
   """`step`, with what it thought; with `loop="scan"` it has a gradient."""
   model = interaction.bind(params, cfg=cfg)
-  heard_tail, heard = interaction.listen(state.heard_tail, turn.heard, cfg=cfg)
-  voice_tail, voice = interaction.listen(state.voice_tail, state.voice, cfg=cfg)
-  last, memory = _take_in(model, state, turn, heard, voice)
-  writing = _write(model, state, turn.active, last, memory, cfg, sampling, loop)
+  # Scopes name the parts of a turn in profiles, and for `fit`.
+  with jax.named_scope("listen"):
+    heard_tail, heard = interaction.listen(
+      state.heard_tail, turn.heard, cfg=cfg
+    )
+    voice_tail, voice = interaction.listen(
+      state.voice_tail, state.voice, cfg=cfg
+    )
+  with jax.named_scope("take_in"):
+    last, memory = _take_in(model, state, turn, heard, voice)
+  with jax.named_scope("write"):
+    writing = _write(
+      model, state, turn.active, last, memory, cfg, sampling, loop
+    )
   gate = model.heads.gate(writing.last)
   speaks = sample.decision(
     keys.at(state.seed, state.turn, keys.Purpose.GATE),
@@ -170,8 +180,9 @@ def traced_step(
     temperature=sampling.gate_temperature,
   )
   speaks &= turn.active
-  mel = _speak(model, state, writing, speaks, cfg, sampling)
-  sound, vocoder = _sound(model, state, mel, cfg)
+  with jax.named_scope("speak"):
+    mel = _speak(model, state, writing, speaks, cfg, sampling)
+    sound, vocoder = _sound(model, state, mel, cfg)
   output = TurnOutput(
     text=writing.text,
     num_text=writing.num_text,

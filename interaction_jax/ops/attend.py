@@ -245,8 +245,25 @@ def _blockwise(q, k, v, bias, queries, entries):
 def _block(q, k, v, bias, queries, entries, start):
   """Queries whose first one lies `start` places after the first key."""
   bank = _by_place(bias.bank, start, q.shape[1], k.shape[1])
-  mask = visible(queries, entries)
-  return _attend(q, k, v, bias.features, bank.astype(q.dtype), mask)
+  given = (
+    q,
+    k,
+    v,
+    bias.features,
+    bank.astype(q.dtype),
+    visible(queries, entries),
+  )
+  if q.dtype == jnp.float32:
+    return _attend(*given)
+  return jax.lax.platform_dependent(*given, cpu=_widened, default=_attend)
+
+
+def _widened(*given):
+  """As `_attend`, for a CPU: it would widen all scores for every product."""
+  dtype = given[0].dtype
+  *given, mask = given
+  given = [x.astype(jnp.float32) for x in given]
+  return _attend(*given, mask).astype(dtype)
 
 
 @jax.custom_vjp

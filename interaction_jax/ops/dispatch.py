@@ -1,5 +1,7 @@
 """Choosing experts, and carrying positions to them and back.
 
+What happens on one device; `ops/exchange.py` spreads it over many.
+
 Two ways that must agree: `grouped` sorts all pairs of position and expert and
 multiplies group by group (training, long prefill); `gathered` walks over the
 experts and skips those nobody chose (the few positions of a micro-turn).
@@ -8,22 +10,18 @@ position's experts in ascending order of expert.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int
 
-from interaction_jax.core import sharding
-from interaction_jax.ops.linear import contract
+from interaction_jax.ops import grouped as grouping
+from interaction_jax.ops import linear, quantised
+from interaction_jax.ops.quantised import Quantised, contract
 
 _FEW = 64
 """Positions up to which walking over the experts beats sorting pairs."""
-
-_SMALLEST, _LARGEST = 8, 128
-"""Rows of a block of one expert on a CPU."""
 
 _MANY = 4
 """Experts for each chosen one up to which asking all of them is cheaper."""
@@ -48,11 +46,14 @@ class Routing:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class ExpertWeights:
-  """Gated feed-forward blocks: down(silu(gate x) * up x)."""
+  """Gated feed-forward blocks: down(silu(gate x) * up x).
 
-  gate: Float[Array, "E D F"]
-  up: Float[Array, "E D F"]
-  down: Float[Array, "E F D"]
+  Quantised ones are for serving; they have no gradient.
+  """
+
+  gate: Float[Array, "E D F"] | Quantised
+  up: Float[Array, "E D F"] | Quantised
+  down: Float[Array, "E F D"] | Quantised
 
 
 Dispatch = Callable[[jax.Array, Routing, ExpertWeights], jax.Array]
@@ -101,121 +102,7 @@ def grouped(
   An expert number past the last one is nobody's: it adds nothing. That is how
   a device passes over the experts of the others.
   """
-  pairs, num_experts = routing.experts.size, weights.gate.shape[0]
-  apply = functools.partial(
-    jax.lax.platform_dependent,
-    cpu=functools.partial(_grouped, block=_block(pairs, num_experts)),
-    # One row a block: groups lie end to end, as `ragged_dot` takes them.
-    default=functools.partial(_grouped, block=1),
-  )
-  return apply(
-    x,
-    routing.experts,
-    routing.weights,
-    weights.gate,
-    weights.up,
-    weights.down,
-  )
-
-
-def _block(num_pairs: int, num_experts: int) -> int:
-  """Rows of a block: many enough to be quick, few enough to be filled."""
-  even = num_pairs // (2 * num_experts)
-  return min(_LARGEST, max(_SMALLEST, 1 << max(even, 1).bit_length() - 1))
-
-
-def _grouped(x, experts, shares, gate, up, down, *, block):
-  """The body of `grouped`, each expert's rows in whole blocks."""
-  num_experts = gate.shape[0]
-  length, num_chosen = experts.shape
-  order = _order(experts.reshape(-1), num_experts, block)
-
-  def multiply(rows, w):
-    return grouped_matmul(rows, w, order.sizes, block=block)
-
-  rows = _dealt(x, order.pair, order.row)
-  hidden = jax.nn.silu(multiply(rows, gate)) * multiply(rows, up)
-  out = _moved(multiply(hidden, down), order.row, order.pair)
-  pairs = out.reshape(length, num_chosen, -1)
-  here = experts < num_experts
-  total = jnp.zeros(x.shape, jnp.float32)
-  for rank in range(num_chosen):
-    term = pairs[:, rank].astype(jnp.float32) * shares[:, rank, None]
-    total = jnp.where(here[:, rank, None], total + term, total)
-  return total.astype(x.dtype)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Order:
-  """Pairs sorted by expert, every expert's in whole blocks of rows.
-
-  Attributes:
-    sizes: rows of each expert, a multiple of the block.
-    pair: the pair in each row; past the last one where there is none.
-    row: the row of each pair; past the last one if it is nobody's.
-  """
-
-  sizes: Int[Array, " E"]
-  pair: Int[Array, " S"]
-  row: Int[Array, " I"]
-
-
-def _order(experts: Int[Array, " I"], num_experts: int, block: int) -> _Order:
-  """Sorts pairs by their expert, those of an expert by position."""
-  num_pairs = experts.shape[0]
-  num_rows = (num_pairs + num_experts * (block - 1)) // block * block
-  order = jnp.argsort(experts, stable=True).astype(jnp.int32)
-  count = jnp.bincount(experts, length=num_experts + 1).astype(jnp.int32)
-  sizes = -(-count // block) * block
-  # How far the rows of an expert are moved by the gaps before them.
-  gaps = jnp.cumsum(sizes) - sizes - (jnp.cumsum(count) - count)
-  sorted_experts = experts[order]
-  place = jnp.arange(num_pairs, dtype=jnp.int32) + gaps[sorted_experts]
-  place = jnp.where(sorted_experts < num_experts, place, num_rows)
-  row = jnp.zeros((num_pairs,), jnp.int32)
-  pair = jnp.full((num_rows,), num_pairs, jnp.int32)
-  return _Order(
-    sizes[:num_experts],
-    pair.at[place].set(order, mode="drop", unique_indices=True),
-    row.at[order].set(place, unique_indices=True),
-  )
-
-
-@jax.custom_vjp
-def _dealt(x, pair, row):
-  """Row i is the position that `pair[i]` is of, zeros where there is none."""
-  # Pairs lie position by position; one past the last is past the last one.
-  num_chosen = row.shape[0] // x.shape[0]
-  return jnp.take(x, pair // num_chosen, axis=0, mode="fill", fill_value=0)
-
-
-def _dealt_backward(kept, grad):
-  pair, row, length = kept
-  back = _moved(grad, row, pair).reshape(length, -1, grad.shape[1])
-  total = back.sum(axis=1, dtype=jnp.float32)
-  return total.astype(grad.dtype), None, None
-
-
-_dealt.defvjp(
-  lambda x, pair, row: (_dealt(x, pair, row), (pair, row, x.shape[0])),
-  _dealt_backward,
-)
-
-
-@jax.custom_vjp
-def _moved(x, source, target):
-  """Row i is row `source[i]` of `x`, zeros where there is none.
-
-  Args:
-    target: the way back, so that the gradient looks up and does not add.
-  """
-  return jnp.take(x, source, axis=0, mode="fill", fill_value=0)
-
-
-_moved.defvjp(
-  lambda x, source, target: (_moved(x, source, target), (source, target)),
-  lambda kept, grad: (_moved(grad, *kept[::-1]), None, None),
-)
+  return _by_platform(grouping.blockwise, x, routing, weights)
 
 
 def gathered(
@@ -226,18 +113,23 @@ def gathered(
   Off the CPU, where a loop of small products takes longer than it saves, that
   is what `ragged_dot` does with empty groups.
   """
-  apply = functools.partial(
-    jax.lax.platform_dependent,
-    cpu=_gathered,
-    default=functools.partial(_grouped, block=1),
-  )
-  return apply(
+  return _by_platform(_gathered, x, routing, weights)
+
+
+def _by_platform(on_cpu, x, routing, weights):
+  """One way on a CPU, and off it that of XLA for groups of rows."""
+  shares = routing.weights
+  if isinstance(weights.gate, Quantised):
+    (x, shares), weights = quantised.ungraded((x, shares), weights)
+  return jax.lax.platform_dependent(
     x,
     routing.experts,
-    routing.weights,
+    shares,
     weights.gate,
     weights.up,
     weights.down,
+    cpu=on_cpu,
+    default=grouping.ragged,
   )
 
 
@@ -250,9 +142,9 @@ def _gathered(x, experts, shares, gate, up, down):
     mine = chosen.any(axis=-1)[:, None]
 
     def work(total):
-      hidden = jax.nn.silu(contract("TD,DF->TF", x, _of(gate, expert)))
-      hidden = hidden * contract("TD,DF->TF", x, _of(up, expert))
-      out = contract("TF,FD->TD", hidden, _of(down, expert))
+      hidden = jax.nn.silu(contract("TD,DF->TF", x, quantised.of(gate, expert)))
+      hidden = hidden * contract("TD,DF->TF", x, quantised.of(up, expert))
+      out = contract("TF,FD->TD", hidden, quantised.of(down, expert))
       out = out.astype(jnp.float32)
       return jnp.where(mine, total + out * weight[:, None], total)
 
@@ -260,62 +152,6 @@ def _gathered(x, experts, shares, gate, up, down):
 
   start = jnp.zeros(x.shape, jnp.float32)
   return jax.lax.fori_loop(0, gate.shape[0], add, start).astype(x.dtype)
-
-
-def across(
-  apply: Dispatch,
-  x: Float[Array, "T D"],
-  routing: Routing,
-  weights: ExpertWeights,
-) -> Float[Array, "T D"]:
-  """Runs a dispatch on a mesh: rows, experts and their widths are spread.
-
-  Devices that differ only in the experts they hold show each other their
-  positions, run the chosen experts they have, and add up: rows are gathered
-  and sums scattered, or summed everywhere if there are too few rows to spread.
-  Nothing is sorted across devices. Without a mesh it is `apply` itself.
-  """
-  sizes = sharding.free()
-  if max(sizes.values(), default=1) == 1:
-    return apply(x, routing, weights)
-  num_experts, _, width = weights.gate.shape
-  rows = sharding.dividing("B", len(x), sizes)
-  (own,) = sharding.dividing("E", num_experts, sizes) or (None,)
-  (inner,) = sharding.dividing("F", width, sizes) or (None,)
-  shown = own is not None and own in rows
-
-  def local(x, routing, gate, up, down):
-    if shown:
-      x, routing = jax.tree.map(
-        lambda part: jax.lax.all_gather(part, own, tiled=True), (x, routing)
-      )
-    if own is not None:
-      routing = _own(routing, own, len(gate))
-    out = apply(x, routing, ExpertWeights(gate, up, down))
-    if inner is not None:
-      out = jax.lax.psum(out, inner)
-    if shown:
-      return jax.lax.psum_scatter(out, own, tiled=True)
-    return out if own is None else jax.lax.psum(out, own)
-
-  # Weights that lie in pieces are fetched in the dtype they are used in.
-  pieces = (weights.gate, weights.up, weights.down)
-  pieces = [w.astype(x.dtype) for w in pieces]
-  wide, narrow = P(own, None, inner), P(own, inner, None)
-  return jax.shard_map(
-    local,
-    in_specs=(P(rows), P(rows), wide, wide, narrow),
-    out_specs=P(rows),
-    axis_names=set(sizes),
-    check_vma=False,
-  )(x, routing, *pieces)
-
-
-def _own(routing: Routing, axis: str, here: int) -> Routing:
-  """The routing as a device sees it that holds `here` experts."""
-  experts = routing.experts - jax.lax.axis_index(axis) * here
-  mine = (experts >= 0) & (experts < here)
-  return dataclasses.replace(routing, experts=jnp.where(mine, experts, here))
 
 
 def everyone(
@@ -332,14 +168,32 @@ def everyone(
   one = jax.nn.one_hot(routing.experts, num_experts, dtype=jnp.float32)
   share = (one * routing.weights.astype(jnp.float32)[..., None]).sum(axis=1)
 
+  gate, up, down = weights.gate, weights.up, weights.down
+  if (
+    isinstance(gate, Quantised)
+    or isinstance(up, Quantised)
+    or isinstance(down, Quantised)
+  ):
+    return _everyone(*quantised.ungraded((x, share), weights))
+
   def wide(w: jax.Array) -> jax.Array:
     return jnp.moveaxis(w, 0, 1).reshape(width, num_experts * inner)
 
-  hidden = jax.nn.silu(contract("TD,DF->TF", x, wide(weights.gate)))
-  hidden = hidden * contract("TD,DF->TF", x, wide(weights.up))
+  hidden = jax.nn.silu(linear.contract("TD,DF->TF", x, wide(gate)))
+  hidden = hidden * linear.contract("TD,DF->TF", x, wide(up))
   hidden = hidden * jnp.repeat(share.astype(x.dtype), inner, axis=1)
-  down = weights.down.reshape(num_experts * inner, width)
-  return contract("TF,FD->TD", hidden, down)
+  down = down.reshape(num_experts * inner, width)
+  return linear.contract("TF,FD->TD", hidden, down)
+
+
+def _everyone(given, weights):
+  """`everyone` where each expert has scales of its own: added up at last."""
+  x, share = given
+  hidden = jax.nn.silu(contract("TD,EDF->TEF", x, weights.gate))
+  hidden = hidden * contract("TD,EDF->TEF", x, weights.up)
+  out = contract("TEF,EFD->TED", hidden, weights.down)
+  out = out.astype(jnp.float32) * share[:, :, None]
+  return out.sum(axis=1).astype(x.dtype)
 
 
 def choose(num_positions: int, num_experts: int, num_chosen: int) -> Dispatch:
@@ -360,87 +214,7 @@ def shared(
   down: Float[Array, "O F D"],
 ) -> Float[Array, "T D"]:
   """The experts all positions visit, weighted before the last product."""
-  hidden = jax.nn.silu(contract("TD,ODF->TOF", x, gate))
-  hidden = hidden * contract("TD,ODF->TOF", x, up)
+  hidden = jax.nn.silu(linear.contract("TD,ODF->TOF", x, gate))
+  hidden = hidden * linear.contract("TD,ODF->TOF", x, up)
   hidden = hidden * share.astype(x.dtype)[:, :, None]
-  return contract("TOF,OFD->TD", hidden, down)
-
-
-def grouped_matmul(
-  x: Float[Array, "T I"],
-  weights: Float[Array, "E I F"],
-  sizes: Int[Array, " E"],
-  *,
-  block: int = 1,
-) -> Float[Array, "T F"]:
-  """Multiplies the first `sizes[0]` rows by `weights[0]`, and so on.
-
-  Rows past the last group come out as zeros.
-
-  Args:
-    block: divides all sizes and the rows. From 2 on, blocks are multiplied
-      one after the other and no more of them than there are: a CPU has no
-      better way, and would multiply all rows by all weights.
-  """
-  weights = weights.astype(x.dtype)
-  if block == 1:
-    out = jax.lax.ragged_dot(
-      x, weights, sizes, preferred_element_type=jnp.float32
-    )
-    return out.astype(x.dtype)
-  ends = jnp.cumsum(sizes) // block
-  index = jnp.arange(x.shape[0] // block)
-  owner = jnp.searchsorted(ends, index, side="right").astype(jnp.int32)
-  return _by_blocks(x, weights, owner, ends[-1])
-
-
-@jax.custom_vjp
-def _by_blocks(x, weights, owner, num):
-  """The first `num` blocks of rows, each times the weights of its owner."""
-  size = x.shape[0] // owner.shape[0]
-
-  def add(index, out):
-    rows = jax.lax.dynamic_slice_in_dim(x, index * size, size)
-    y = contract("TI,IF->TF", rows, _of(weights, owner[index]))
-    return jax.lax.dynamic_update_slice_in_dim(out, y, index * size, axis=0)
-
-  start = jnp.zeros((x.shape[0], weights.shape[2]), x.dtype)
-  return jax.lax.fori_loop(0, num, add, start)
-
-
-def _by_blocks_forward(x, weights, owner, num):
-  return _by_blocks(x, weights, owner, num), (x, weights, owner, num)
-
-
-def _by_blocks_backward(kept, grad):
-  x, weights, owner, num = kept
-  size = x.shape[0] // owner.shape[0]
-  # One copy, laid out as the products below read it.
-  turned = jnp.swapaxes(weights, 1, 2)
-
-  def add(index, sums):
-    x_grad, w_grad = sums
-    at, mine = index * size, owner[index]
-    above = jax.lax.dynamic_slice_in_dim(grad, at, size)
-    rows = jax.lax.dynamic_slice_in_dim(x, at, size)
-    y = contract("TF,FI->TI", above, _of(turned, mine))
-    part = jnp.einsum(
-      "TI,TF->IF", rows, above, preferred_element_type=jnp.float32
-    )
-    return (
-      jax.lax.dynamic_update_slice_in_dim(x_grad, y, at, axis=0),
-      jax.lax.dynamic_update_index_in_dim(
-        w_grad, _of(w_grad, mine) + part, mine, axis=0
-      ),
-    )
-
-  start = jnp.zeros_like(x), jnp.zeros(weights.shape, jnp.float32)
-  x_grad, w_grad = jax.lax.fori_loop(0, num, add, start)
-  return x_grad, w_grad.astype(weights.dtype), None, None
-
-
-_by_blocks.defvjp(_by_blocks_forward, _by_blocks_backward)
-
-
-def _of(weights, expert):
-  return jax.lax.dynamic_index_in_dim(weights, expert, keepdims=False)
+  return linear.contract("TOF,OFD->TD", hidden, down)

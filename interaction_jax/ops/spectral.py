@@ -161,18 +161,18 @@ def quantize(
 def quantize(frames: Any, *, num_levels: int, low: float, high: float) -> Any:
   """Returns the nearest level of each value, 0 to `num_levels - 1`.
 
-  Halfway between two levels the lower one wins. A NumPy array stays one, so
-  that the host need not wait for a device.
+  Halfway between two levels the lower one wins; NaN has the lowest. A NumPy
+  array stays one, so that the host need not wait for a device.
 
   Args:
     low, high: values of the first and the last level.
   """
   bounds = boundaries(num_levels=num_levels, low=low, high=high)
   if isinstance(frames, np.ndarray):
-    return np.searchsorted(bounds, frames).astype(np.int32)
+    levels = np.searchsorted(bounds, frames)
+    return np.where(np.isnan(frames), 0, levels).astype(np.int32)
   # Comparing with every boundary fuses into one pass without a gather.
-  levels = jnp.searchsorted(bounds, frames, method="compare_all")
-  return levels.astype(jnp.int32)
+  return (frames[..., None] > bounds).sum(axis=-1, dtype=jnp.int32)
 
 
 def dequantize(

@@ -116,6 +116,21 @@ def synthesize(
   return total[:, num_frames * hop :], total[:, : num_frames * hop]
 
 
+def absolute(
+  sound: Float[Array, "B W"], *, hop: int, window: int
+) -> Float[Array, "B A _"]:
+  """The size of every bin of a whole sound, kept from zero.
+
+  |s| = √(re² + im² + 1e-10): the root has no gradient at zero, and digital
+  silence is zero. Silence is added until there are whole hops.
+  """
+  sound = jnp.pad(sound, ((0, 0), (0, -sound.shape[1] % hop)))
+  tail = initial_tail(sound.shape[0], hop=hop, window=window)
+  _, spectra = analyze(tail, sound, hop=hop, window=window)
+  power = jnp.square(spectra.real) + jnp.square(spectra.imag)
+  return jnp.sqrt(power + 1e-10)
+
+
 def magnitudes(
   mel: Float[Array, "B A M"],
   *,

@@ -20,7 +20,7 @@ from interaction_jax.data import media
 from interaction_jax.model.config import InteractionConfig
 from interaction_jax.serve.events import Event, Kind, Narrator
 from interaction_jax.serve.intake import Intake
-from interaction_jax.turns import clock
+from interaction_jax.turns import clock, vocabulary
 from interaction_jax.turns.vocabulary import Control, Vocabulary
 
 Timed = tuple[float, Any]
@@ -168,6 +168,8 @@ def check(
   ]
   for time, *_ in [*texts, *pictures]:
     clock.turn_at(time)
+  for _, _, words, _ in texts:
+    vocabulary.characters(words)
   return Parcel(samples, place, tuple(texts), tuple(pictures), about or {})
 
 

@@ -35,7 +35,7 @@ class Said:
   Attributes:
     turn: with its sound, which is to be played from now on.
     events: what happened, in order.
-    full_at: when the turn was full, by `time.monotonic`.
+    full_at: when the turn was full, by the watch of the engine.
   """
 
   turn: Turn
@@ -61,10 +61,19 @@ class Driver:
     meter: Meter,
     deliver: Deliver,
     on_failure: Callable[[], None],
+    watch: Callable[[], float] = time.monotonic,
   ):
+    """Begins with nobody.
+
+    Args:
+      deliver: is given what a tick made, by the thread.
+      on_failure: is called, by it too, when it ends as it should not.
+      watch: tells the time by which sound is late.
+    """
     self.failure: BaseException | None = None
     self._slots, self._cfg, self._meter = slots, cfg, meter
     self._deliver, self._on_failure = deliver, on_failure
+    self._watch = watch
     self._seats: dict[int, Seat] = {}
     self._told: collections.deque[tuple[Callable[[], Any], Future[Any]]]
     self._told = collections.deque()
@@ -149,7 +158,7 @@ class Driver:
 
   def _advance(self) -> float:
     """Ticks if it is time to; returns for how long there is nothing to do."""
-    now = time.monotonic()
+    now = self._watch()
     for seat in self._seats.values():
       seat.settle(now)
     waiting = [seat.waiting(now) for seat in self._seats.values()]

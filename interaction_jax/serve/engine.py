@@ -76,6 +76,11 @@ class LiveSession:
     self._room = asyncio.Event()
     self.clerk: Clerk | None = None
 
+  @property
+  def heard_s(self) -> float:
+    """Seconds of the session that came, those before a snapshot included."""
+    return self._seat.end
+
   async def __aenter__(self) -> "LiveSession":
     return self
 
@@ -113,7 +118,7 @@ class LiveSession:
       ClosedError: the session is over.
     """
     cfg = self._engine.model.cfg
-    arrived = time.monotonic()
+    arrived = self._engine._watch()
     given = (audio, frames, text)
     if len(frames):
       # Fitting large pictures takes longer than others should wait.
@@ -132,7 +137,7 @@ class LiveSession:
     ):
       self._room.clear()
       await self._room.wait()
-      arrived = time.monotonic()
+      arrived = self._engine._watch()
     self._check_open()
     self._seat.put(parcel, arrived)
     self._engine._driver.poke()
@@ -148,7 +153,7 @@ class LiveSession:
     engine, seat = self._engine, self._seat
 
     def save() -> Snapshot:
-      seat.settle(time.monotonic())
+      seat.settle(engine._watch())
       head = snapshots.head(engine.model, self.seed, engine.sampling)
       return Snapshot(
         fields=head | seat.talk.fields(),
@@ -189,7 +194,7 @@ class LiveSession:
         about=about,
         cfg=self._engine.model.cfg,
       )
-      self._seat.put(parcel, time.monotonic())
+      self._seat.put(parcel, self._engine._watch())
       self._engine._driver.poke()
 
   def _hear(self, said: Said) -> bool:
@@ -233,6 +238,7 @@ class Engine:
     pace: PaceConfig = PaceConfig(),  # noqa: B008 - frozen
     snapshots: str | Path | None = None,
     snapshot_every_s: float = 10.0,
+    watch: Callable[[], float] = time.monotonic,
   ):
     """Compiles the programs; after this no session waits for a compiler.
 
@@ -240,16 +246,19 @@ class Engine:
       snapshots: a folder in which sessions are kept, so that a new engine goes
         on with them; None: they are not.
       snapshot_every_s: how often.
+      watch: tells the seconds by which sound is late and sessions are idle.
     """
     self.model, self.num = model, sessions
     self.sampling, self.pace = sampling, pace
     self.meter = Meter(pace.deadline_ms)
+    self._watch = watch
     self._slots = Slots(model, sessions, sampling=sampling)
     self._folder = None if snapshots is None else Path(snapshots)
     self._every_s = snapshot_every_s
     self._free = list(range(sessions))
     self._sessions: dict[int, LiveSession] = {}
     self._tasks: set[asyncio.Task[None]] = set()
+    self._saving = asyncio.Lock()
     self._loop: asyncio.AbstractEventLoop | None = None
     self._driver = Driver(
       self._slots,
@@ -257,6 +266,7 @@ class Engine:
       meter=self.meter,
       deliver=self._deliver,
       on_failure=self._on_failure,
+      watch=watch,
     )
 
   async def __aenter__(self) -> "Engine":
@@ -327,7 +337,7 @@ class Engine:
         )
       seed = snapshot.fields["seed"]
       talk.restore(snapshot.fields, snapshot.audio, snapshot.frames)
-    seat = Seat(self._admit(), talk, self.pace, time.monotonic())
+    seat = Seat(self._admit(), talk, self.pace, self._watch())
 
     def begin(slots: Slots) -> None:
       if snapshot is None:
@@ -451,6 +461,10 @@ class Engine:
     )
     if self._driver.failure is None:
       await asyncio.wait([asyncio.wrap_future(done)])
+    if reason == "closed" and self._folder is not None:
+      # A snapshot that was being written when it ended is gone as well.
+      async with self._saving:
+        self._file(live).unlink(missing_ok=True)
 
   def _file(self, live: LiveSession) -> Path:
     assert self._folder is not None
@@ -462,7 +476,7 @@ class Engine:
       self._loop.call_soon_threadsafe(self._hand_out, said)
 
   def _hand_out(self, said: list[tuple[Seat, Said]]) -> None:
-    now = time.monotonic()
+    now = self._watch()
     for seat, one in said:
       live = self._sessions.get(seat.row)
       if live is None or live._seat is not seat:
@@ -487,7 +501,7 @@ class Engine:
   async def _end_idle(self) -> None:
     while True:
       await asyncio.sleep(min(1.0, self.pace.idle_s / 2))
-      before = time.monotonic() - self.pace.idle_s
+      before = self._watch() - self.pace.idle_s
       for live in list(self._sessions.values()):
         if live._seat.came_at < before:
           await self._close(live, "idle")
@@ -496,7 +510,9 @@ class Engine:
     while True:
       await asyncio.sleep(self._every_s)
       for live in list(self._sessions.values()):
-        if live.reason is None:
+        async with self._saving:
+          if live.reason is not None:
+            continue
           kept = await live.snapshot()
           await asyncio.to_thread(kept.save, folder / f"{live.name}.snapshot")
           if live.reason == "closed":

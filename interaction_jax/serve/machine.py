@@ -1,16 +1,23 @@
 """What a session was run on: the bits that it made hold there."""
 
+import functools
+import hashlib
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jax
 
+_PACKAGE: Final = Path(__file__).parent.parent
+
+PROGRAMS: Final = ("core", "ops", "turns", "model")
+"""Rooms whose source a program is made from."""
+
 
 def describe() -> dict[str, Any]:
-  """The platform, the devices and the versions, as JSON holds them."""
+  """The platform, the devices, the versions and the source, as JSON."""
   devices = jax.devices()
   return {
     "system": f"{platform.system()} {platform.machine()}",
@@ -24,7 +31,19 @@ def describe() -> dict[str, Any]:
     "python": platform.python_version(),
     **{name: _version(name) for name in ("jax", "jaxlib", "numpy")},
     "interaction_jax": _version("interaction-jax"),
+    "source": source((*PROGRAMS, "serve")),
   }
+
+
+@functools.cache
+def source(rooms: tuple[str, ...]) -> str:
+  """A digest of our own source, which changes often between two versions."""
+  digest = hashlib.sha256()
+  for room in rooms:
+    for file in sorted((_PACKAGE / room).rglob("*.py")):
+      digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+      digest.update(file.read_bytes())
+  return digest.hexdigest()[:16]
 
 
 def _processor() -> str:

@@ -4,11 +4,12 @@ All sessions of a model share its parameters and its two programs.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from interaction_jax.core import checkpoint, manifest, settings, sharding
 from interaction_jax.core.params import Params
 from interaction_jax.model import interaction, step
 from interaction_jax.model.config import InteractionConfig, SamplingConfig
+from interaction_jax.ops import quantised
+from interaction_jax.ops.quantised import Quantised
 from interaction_jax.serve import programs
 from interaction_jax.serve.programs import Programs
 from interaction_jax.turns import vocabulary
@@ -38,11 +41,13 @@ class Model:
 
   Attributes:
     name: by which it was asked for.
-    digest: tells its files, or its weights, from all others.
+    digest: tells its files, or its weights, and how they are quantised, from
+      all others.
     params: in the type they are computed with.
     path: of its folder, if it was loaded from one.
     mesh: that they lie on; None: one device.
     mesh_name: by which that was asked for.
+    quantise: parts that lie in a byte a number, and how; see `load`.
     cache: the folder in which its programs are kept; None: they are not.
   """
 
@@ -54,10 +59,16 @@ class Model:
   path: Path | None = None
   mesh: Mesh | None = None
   mesh_name: str | None = None
+  quantise: Mapping[str, str] = dataclasses.field(default_factory=dict)
   cache: Path | None = None
   _compiled: dict[tuple[SamplingConfig, int], Programs] = dataclasses.field(
     default_factory=dict, repr=False
   )
+
+  @property
+  def nbytes(self) -> int:
+    """Bytes of its weights."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(self.params))
 
   @property
   def fewest_rows(self) -> int:
@@ -91,6 +102,7 @@ def load(
   name_or_path: str | Path,
   *,
   mesh: str | None = None,
+  quantise: Mapping[str, str] | None = None,
   sessions: int = 1,
   cache: Path | None = None,
 ) -> Model:
@@ -98,24 +110,28 @@ def load(
 
   Args:
     mesh: a name of `configs/meshes.py`, or a line such as `"expert=4"`.
+    quantise: `{"experts": "int8"}`, or `"fp8"`: routed experts take a byte a
+      number from then on; what is stored stays as it is. None: nothing does.
     sessions: that it must have room for; `data` and `fsdp` divide them.
     cache: where compiled programs are kept, such as `cache()`.
 
   Raises:
     FileNotFoundError: there is no such model.
-    ValueError: the folder is no checkpoint of a model that can talk, or the
-      mesh does not fit.
+    ValueError: the folder is no checkpoint of a model that can talk, the mesh
+      does not fit, or there is nothing of that kind to be quantised.
   """
+  chosen = settings.quantised(quantise)
   path = find(name_or_path)
   listed = manifest.read(path)
   cfg = _config(path, listed)
+  made = _quantising(cfg, chosen)
   grid = None if mesh is None else _grid(mesh, sessions)
   if "tokenizer.json" not in listed["files"] or cfg.text.first_control is None:
     raise ValueError(
       f"{path} has no tokenizer or no control tokens; it is a language model, "
       "which has no turns."
     )
-  shapes = jax.eval_shape(lambda: interaction.init(jax.random.key(0), cfg=cfg))
+  shapes = interaction.shapes(cfg)
   absent = set(interaction.LATER) - listed["params"].keys()
   wanted = {
     name: leaf
@@ -128,18 +144,23 @@ def load(
     places = sharding.by_name(lying)
     places = {name: places[name] for name in wanted}
   loaded = checkpoint.load(
-    path, dtype=cfg.dtype, shardings=places, expect=sharding.nested(wanted)
+    path,
+    dtype=cfg.dtype,
+    shardings=places,
+    expect=sharding.nested(wanted),
+    made=made,
   )
   assert loaded.tokenizer is not None, "the manifest lists a tokenizer"
   return Model(
     name=str(name_or_path),
-    digest=listed["seal"],
+    digest=_digest(listed["seal"], chosen),
     cfg=cfg,
     params=interaction.complete(loaded.params),
     words=_words(loaded.tokenizer, cfg),
     path=path,
     mesh=grid,
     mesh_name=mesh,
+    quantise=chosen,
     cache=cache,
   )
 
@@ -150,8 +171,18 @@ def of(
   cfg: InteractionConfig,
   words: Vocabulary,
   name: str = "unnamed",
+  quantise: Mapping[str, str] | None = None,
 ) -> Model:
-  """A model from parameters that lie in memory."""
+  """A model from parameters that lie in memory.
+
+  Args:
+    quantise: as for `load`.
+
+  Raises:
+    ValueError: there is nothing of that kind to be quantised.
+  """
+  chosen = settings.quantised(quantise)
+  made = _quantising(cfg, chosen)
   digest = hashlib.sha256()
   for path, leaf in sharding.by_name(params).items():
     digest.update(f"{path} {leaf.dtype} {leaf.shape}\n".encode())
@@ -161,7 +192,17 @@ def of(
     floating = jnp.issubdtype(leaf.dtype, jnp.floating)
     return jnp.asarray(leaf, cfg.dtype if floating else leaf.dtype)
 
-  return Model(name, digest.hexdigest(), cfg, jax.tree.map(cast, params), words)
+  ready = sharding.by_name(jax.tree.map(cast, params))
+  for path, make in made.items():
+    ready[path] = make(ready[path])
+  return Model(
+    name,
+    _digest(digest.hexdigest(), chosen),
+    cfg,
+    sharding.nested(ready),
+    words,
+    quantise=chosen,
+  )
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -208,6 +249,24 @@ def _config(path: Path, listed: Mapping[str, Any]) -> InteractionConfig:
   plain = json.loads((path / name).read_bytes())
   # A training run keeps the whole experiment, others the model alone.
   return settings.from_dict(InteractionConfig, plain.get("model", plain))
+
+
+def _digest(weights: str, chosen: Mapping[str, str]) -> str:
+  """That of weights, and of what was made of them, if anything was."""
+  if not chosen:
+    return weights
+  made = f"{weights} {json.dumps(dict(chosen), sort_keys=True)}"
+  return hashlib.sha256(made.encode()).hexdigest()
+
+
+def _quantising(
+  cfg: InteractionConfig, chosen: Mapping[str, str]
+) -> dict[str, Callable[[jax.Array], Quantised]]:
+  """What becomes of the parameters that are quantised, by name."""
+  return {
+    name: functools.partial(quantised.convert, kind=kind)
+    for name, kind in interaction.in_a_byte(cfg, chosen).items()
+  }
 
 
 def _words(tokenizer: bytes, cfg: InteractionConfig) -> Vocabulary:

@@ -33,11 +33,6 @@ from interaction_jax.serve.conversation import Ready
 from interaction_jax.turns import clock
 from interaction_jax.turns.schema import Media, TurnInput
 
-_PACKAGE: Final = Path(__file__).parent.parent
-
-_ROOMS: Final = ("core", "ops", "turns", "model")
-"""Whose source a program is made from."""
-
 _KEEP: Final = 8
 """Files of programs that stay; older ones go when a new one is written."""
 
@@ -101,10 +96,6 @@ class Programs:
       )
       state = self.absorb(params, state, media)
     return state
-
-  def put(self, tree: Any) -> Any:
-    """Copies arrays with these rows to where the programs expect them."""
-    return _put(tree, self.where)
 
   def heard(self, ready: Mapping[int, Ready]) -> TurnInput:
     """A turn for the rows that have one; the others stand still."""
@@ -180,8 +171,7 @@ def compile(
     )
   where = None
   if mesh is not None:
-    spec = sharding.spec("B", sharding.RULES.activations, mesh, shape=(rows,))
-    where = NamedSharding(mesh, spec)
+    where = sharding.place("B", (rows,), mesh)
   blank: dict[str, Any] = {
     "rows": rows,
     "text_room": room,
@@ -253,10 +243,11 @@ def _compile(
   where: NamedSharding | None,
   **_: Any,
 ) -> dict[str, Program]:
-  # What comes out of a program lies where the next call expects it.
-  options: dict[str, Any] = {}
+  begin = functools.partial(states.start, cfg=cfg)
+  seed = _put(np.zeros((rows,), np.uint32), where)
+  places = []
   if where is not None:
-    options["out_shardings"] = where
+    places = states.places(rows, where.mesh, cfg=cfg)
 
   def compiled(run: Callable[..., Any], *trees: Any, **more: Any) -> Program:
     shapes = [jax.tree.structure(tree) for tree in trees]
@@ -269,16 +260,19 @@ def _compile(
       return jax.tree.leaves(result)
 
     lists = [jax.tree.leaves(tree) for tree in trees]
-    lowered = jax.jit(flat, **options, **more).lower(*lists)
+    if where is not None:
+      # A state lies where the next call expects it, and comes out first.
+      others = len(jax.eval_shape(flat, *lists)) - len(places)
+      more["out_shardings"] = [*places, *[where] * others]
+    lowered = jax.jit(flat, **more).lower(*lists)
     return Program(lowered.compile(), results[0])
 
-  seed = _put(np.zeros((rows,), np.uint32), where)
-  begin = compiled(functools.partial(states.start, cfg=cfg), seed)
+  started = compiled(begin, seed)
   absorb = functools.partial(step.absorb, cfg=cfg)
   advance = functools.partial(step.step, cfg=cfg, sampling=sampling)
-  session = begin(seed)
+  session = started(seed)
   return {
-    "begin": begin,
+    "begin": started,
     "absorb": compiled(absorb, params, session, media, donate_argnums=1),
     "step": compiled(advance, params, session, turn, donate_argnums=1),
   }
@@ -296,11 +290,9 @@ def _file_name(
     for name, leaf in sharding.by_name(params).items()
   }
   plain = [settings.to_dict(part) for part in (cfg, sampling)]
-  made_from = [plain, rows, machine.describe(), shapes]
+  today = machine.describe() | {"source": machine.source(machine.PROGRAMS)}
+  made_from = [plain, rows, today, shapes]
   digest = hashlib.sha256(json.dumps(made_from).encode())
-  for room in _ROOMS:
-    for source in sorted((_PACKAGE / room).rglob("*.py")):
-      digest.update(source.read_bytes())
   return f"{digest.hexdigest()[:32]}.programs"
 
 

@@ -6,6 +6,7 @@
     stereo.wav     the user on the left, the model on the right
     events.jsonl   what happened
     session.json   all that running it again needs, and what each turn made
+    timeline.png   a picture of it, drawn by whoever has it recorded
 
 A folder gets its name when all of it is there, and is complete without the
 files that it was made from.
@@ -19,7 +20,7 @@ import math
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,16 +31,41 @@ from interaction_jax.core import settings
 from interaction_jax.data import media
 from interaction_jax.model.config import SamplingConfig, VideoConfig
 from interaction_jax.serve import machine, models
+from interaction_jax.serve.background.job import BackgroundModel
+from interaction_jax.serve.background.office import Note
 from interaction_jax.serve.conversation import Turn
 from interaction_jax.serve.events import Event
 from interaction_jax.serve.models import Model
-from interaction_jax.serve.session import Session
-from interaction_jax.turns import clock
+from interaction_jax.serve.session import Session, check_seed
+from interaction_jax.turns import clock, vocabulary
 
 FORMAT: Final = 1
 SESSION: Final = "session.json"
 INPUT: Final = "input.wav"
 FRAMES: Final = "frames.npz"
+OUTPUT: Final = "output.wav"
+STEREO: Final = "stereo.wav"
+EVENTS: Final = "events.jsonl"
+PICTURE: Final = "timeline.png"
+
+_ENTRIES: Final[Mapping[str, type]] = {
+  "input": dict, "texts": list, "seed": int, "sampling": dict,
+  "checkpoint": dict, "engine": dict, "machine": dict, "files": dict,
+  "turns": dict,
+}  # fmt: skip
+"""What a `session.json` must have to be run again."""
+
+INPUTS: Final = (INPUT, FRAMES)
+"""What a session is run from."""
+
+_WRITTEN: Final = (*INPUTS, OUTPUT, STEREO, EVENTS)
+"""What is listed with its digest; the picture holds times that never return."""
+
+_KNOWN: Final = frozenset({*_WRITTEN, SESSION, PICTURE})
+"""All that a folder of a session holds."""
+
+_MOST_SAMPLES: Final = (2**32 - 2**16) // 4
+"""Of four bytes each: a wav file counts its bytes in 32 bits."""
 
 Progress = Callable[[int, int], None]
 """Told how many turns are done, of how many."""
@@ -64,7 +90,9 @@ class Request:
   sampling: SamplingConfig = models.GREEDY
 
   def __post_init__(self):
+    check_seed(self.seed)
     for at, text in self.texts:
+      vocabulary.characters(text)
       if at < 0:
         raise ValueError(
           f"text {text!r} at {at} s is before the recording begins, at 0 s."
@@ -78,12 +106,14 @@ class Step:
   Attributes:
     heard: samples of the recording in this turn; in the last one fewer.
     pair: the pictures that were shown.
+    notes: what a background model found, and this turn or the next one reads.
   """
 
   heard: Float[np.ndarray, " I"]
   pair: UInt8[np.ndarray, "2 _ _ 3"] | None
   turn: Turn
   events: tuple[Event, ...]
+  notes: tuple[Note, ...] = ()
 
 
 def parse_text(line: str) -> tuple[float, str]:
@@ -109,15 +139,20 @@ def record(
   request: Request,
   out: str | Path,
   *,
+  background: BackgroundModel | None = None,
   force: bool = False,
   progress: Progress | None = None,
+  heed: Callable[["Step | None"], object] | None = None,
   finish: Callable[[Path], object] | None = None,
 ) -> dict[str, Any]:
   """Runs a model over a recording; returns what `session.json` holds.
 
   Args:
     load: gives the model; called once the input is known to be good.
+    background: the slower model that it delegates to. It is given the time
+      that a turn lasts, and what it finds is kept, to be read again.
     force: whether a session that lies at `out` is replaced.
+    heed: is given every turn as it comes, and None behind the last.
     finish: adds to the folder before it gets its name.
 
   Raises:
@@ -125,7 +160,7 @@ def record(
     FileNotFoundError: there is no such file.
     ValueError: the sound, the video or a text is not what it should be.
   """
-  out = Path(out).absolute()
+  out = Path(out).resolve()
   _check_free(out, force)
   if request.video is not None:
     next(media.pictures(request.video, [0.0]))
@@ -138,14 +173,19 @@ def record(
       seed=request.seed,
       instructions=request.instructions,
       sampling=request.sampling,
+      background=background,
     )
     pairs = _watch(request.video, clock.num_turns(num_samples), model.cfg.video)
     steps = run(session, folder / INPUT, request.texts, pairs)
     began = time.perf_counter()
-    columns = _write(folder, steps, clock.num_turns(num_samples), progress)
+    with session:
+      if heed is not None:
+        steps = _heeded(steps, heed)
+      made = _write(folder, steps, clock.num_turns(num_samples), progress)
     took = time.perf_counter() - began
     described = _describe(folder, session, request, num_samples)
-    described |= {"wall_s": round(took, 3), "turns": columns}
+    described |= {"wall_s": round(took, 3), **made}
+    described["seals"] = _seals(described)
     (folder / SESSION).write_text(json.dumps(described) + "\n")
     if finish is not None:
       finish(folder)
@@ -157,24 +197,33 @@ def run(
   sound: Path,
   texts: Iterable[tuple[float, str]],
   pairs: Iterable[np.ndarray | None],
+  notes: Iterable[Note] = (),
 ) -> Iterator[Step]:
   """Runs a session over an `input.wav`.
 
   Args:
     pairs: the pictures of each turn; missing ones at the end are None.
+    notes: what a background model found when it was recorded.
   """
   import soundfile
 
   session.push(text=texts)
   pairs = iter(pairs)
+  found: dict[int, list[Note]] = {}
+  for note in notes:
+    found.setdefault(note.turn, []).append(note)
   for heard in soundfile.blocks(sound, clock.SAMPLES, dtype="float32"):
     begin = session.time
     pair = next(pairs, None)
     seen = () if pair is None else ((begin, pair[0]), (begin + 0.1, pair[1]))
     full = np.zeros(clock.SAMPLES, np.float32)
     full[: len(heard)] = heard
+    for note in found.get(session.turn, ()):
+      session.inform(note.text, note.about, at=begin)
     answer = session.push(full, seen)
-    yield Step(heard, pair, answer.turns[0], answer.events)
+    # Turns are run faster than they were spoken.
+    session.settle(clock.TURN_MS / 1000)
+    yield Step(heard, pair, answer.turns[0], answer.events, answer.notes)
 
 
 def fingerprint(turn: Turn) -> dict[str, Any]:
@@ -207,7 +256,67 @@ def read(folder: str | Path) -> dict[str, Any]:
       f"{file} is not of format={FORMAT}, which this version of "
       "interaction_jax reads."
     )
+  for name, kind in _ENTRIES.items():
+    if not isinstance(described.get(name), kind):
+      found = repr(described.get(name))
+      raise ValueError(
+        f"{file} is damaged: {name}={found[:40]} must be of type "
+        f"{kind.__name__}."
+      )
   return described
+
+
+def notes(session: Mapping[str, Any]) -> list[Note]:
+  """What a background model found when a session was recorded.
+
+  Raises:
+    ValueError: it is not what was written.
+  """
+  kept = []
+  for entry in session.get("notes", []):
+    match entry:
+      case [int(turn), str(text), dict(about)]:
+        kept.append(Note(turn, text, about))
+      case _:
+        raise ValueError(
+          f"{SESSION} is damaged: notes={entry!r:.40} must be a turn, a text "
+          "and an object."
+        )
+  return kept
+
+
+def edited(folder: Path, session: Mapping[str, Any]) -> tuple[str, ...]:
+  """Files, and entries of `session.json`, that are not what was written.
+
+  The files that a session is run from are for others to check.
+  """
+  files = [
+    name
+    for name, digest in session["files"].items()
+    if name not in INPUTS
+    and not ((folder / name).is_file() and sha256(folder / name) == digest)
+  ]
+  seals = session.get("seals", {})
+  found = _seals(session)
+  entries = [
+    f"{SESSION}: {name}"
+    for name, seal in seals.items()
+    if found.get(name) != seal
+  ]
+  return (*files, *entries)
+
+
+def engine(model: Model) -> dict[str, Any]:
+  """The shape of the programs that run one session of a model."""
+  cfg = model.cfg
+  return {
+    "sessions": 1,
+    "mesh": model.mesh_name,
+    "quantise": dict(model.quantise),
+    "text_in": cfg.turn.text_in,
+    "text_out": cfg.turn.text_out,
+    "block": cfg.memory.block,
+  }
 
 
 def summary(session: dict[str, Any], out: str | Path) -> str:
@@ -228,11 +337,15 @@ def sha256(path: Path) -> str:
 
 def _write(
   folder: Path, steps: Iterable[Step], num_turns: int, progress: Progress | None
-) -> dict[str, list[Any]]:
-  """Writes what each turn made as it comes; returns it in columns."""
+) -> dict[str, Any]:
+  """Writes what each turn made as it comes.
+
+  Returns:
+    That in columns, and what a background model found.
+  """
   import soundfile
 
-  rate = clock.SAMPLE_RATE
+  rate, kept = clock.SAMPLE_RATE, []
   columns: dict[str, list[Any]] = {}
   audible = np.zeros(clock.SAMPLES, np.float32)
   with contextlib.ExitStack() as stack:
@@ -241,8 +354,9 @@ def _write(
       path = folder / name
       return stack.enter_context(soundfile.SoundFile(path, "w", rate, channels))
 
-    output, stereo = wav("output.wav", 1), wav("stereo.wav", 2)
-    events = stack.enter_context((folder / "events.jsonl").open("w"))
+    output, stereo = wav(OUTPUT, 1), wav(STEREO, 2)
+    path = folder / EVENTS
+    events = stack.enter_context(path.open("w", encoding="utf-8"))
     frames = stack.enter_context(_Frames(folder / FRAMES))
     for step in steps:
       voice = audible[: len(step.heard)]
@@ -258,9 +372,20 @@ def _write(
       }
       for name, value in made.items():
         columns.setdefault(name, []).append(value)
+      kept += [[note.turn, note.text, dict(note.about)] for note in step.notes]
       if progress is not None:
         progress(step.turn.index + 1, num_turns)
-  return columns
+  return {"turns": columns, "notes": kept}
+
+
+def _heeded(
+  steps: Iterator[Step], heed: Callable[[Step | None], object]
+) -> Iterator[Step]:
+  """The same, told to somebody else once they are dealt with."""
+  for step in steps:
+    yield step
+    heed(step)
+  heed(None)
 
 
 class _Frames:
@@ -289,8 +414,7 @@ class _Frames:
 def _describe(
   folder: Path, session: Session, request: Request, num_samples: int
 ) -> dict[str, Any]:
-  model, cfg = session.model, session.model.cfg
-  video = request.video
+  model, video = session.model, request.video
   return {
     "format": FORMAT,
     "input": {
@@ -311,19 +435,22 @@ def _describe(
       "path": None if model.path is None else str(model.path),
       "digest": model.digest,
     },
-    "engine": {
-      "sessions": 1,
-      "mesh": model.mesh_name,
-      "text_in": cfg.turn.text_in,
-      "text_out": cfg.turn.text_out,
-      "block": cfg.memory.block,
-    },
+    "engine": engine(model),
     "machine": machine.describe(),
     "files": {
       name: sha256(folder / name)
-      for name in (INPUT, FRAMES)
+      for name in _WRITTEN
       if (folder / name).exists()
     },
+  }
+
+
+def _seals(session: Mapping[str, Any]) -> dict[str, str]:
+  """A digest of every entry of a `session.json`."""
+  return {
+    name: hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+    for name, value in session.items()
+    if name != "seals"
   }
 
 
@@ -359,8 +486,14 @@ def _write_input(path: Path, sound: Path) -> int:
   form = {"samplerate": clock.SAMPLE_RATE, "channels": 1, "subtype": "FLOAT"}
   with soundfile.SoundFile(path, "w", **form) as file:
     for block in media.sound(sound):
-      file.write(block)
       num += len(block)
+      if num > _MOST_SAMPLES:
+        hours = _MOST_SAMPLES / clock.SAMPLE_RATE / 3600
+        raise ValueError(
+          f"{sound} is longer than {hours:.1f} hours, which is what a wav file "
+          "holds; cut it into parts."
+        )
+      file.write(block)
   return num
 
 
@@ -375,34 +508,52 @@ def _check_times(request: Request, num_samples: int) -> None:
 
 
 def _check_free(out: Path, force: bool) -> None:
+  for above in out.parents:
+    if above.exists():
+      if not above.is_dir():
+        raise NotADirectoryError(
+          f"{out} cannot be made: {above} is a file, not a folder."
+        )
+      break
   if not out.exists():
     return
-  if (out / SESSION).is_file():
-    if not force:
-      raise FileExistsError(
-        f"{out} holds a session already; --force replaces it."
-      )
-  elif not out.is_dir() or any(out.iterdir()):
+  held = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
+  if SESSION not in held and held:
     raise FileExistsError(
       f"{out} holds something that is not a session and is left alone; choose "
       "another folder."
+    )
+  if held and not force:
+    raise FileExistsError(
+      f"{out} holds a session already; --force replaces it."
+    )
+  if more := sorted(held - _KNOWN):
+    raise FileExistsError(
+      f"{out} holds {more[0]} beside a session, which is left alone; move it, "
+      "or choose another folder."
     )
 
 
 @contextlib.contextmanager
 def _draft(out: Path) -> Iterator[Path]:
   """A folder that becomes `out` when all went well, and vanishes otherwise."""
+  import soundfile
+
   draft = out.with_name(f".{out.name}.recording")
   old = out.with_name(f".{out.name}.old")
   shutil.rmtree(draft, ignore_errors=True)
   new = [folder for folder in out.parents if not folder.exists()]
-  draft.mkdir(parents=True)
   try:
+    draft.mkdir(parents=True)
     yield draft
     if out.exists():
       shutil.rmtree(old, ignore_errors=True)
       out.rename(old)
     draft.rename(out)
+  except soundfile.SoundFileRuntimeError as error:
+    # What cannot be read is told by those who read it.
+    reason = " ".join(str(error).split()).removesuffix(".")
+    raise OSError(f"{out} could not be written: {reason}.") from error
   finally:
     shutil.rmtree(draft, ignore_errors=True)
     if out.exists():

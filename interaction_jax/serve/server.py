@@ -1,6 +1,7 @@
 """The server: sockets and a page in front of an engine.
 
-    /v1/live/sessions   OpenAI Live; /{id}/fork and /{id}/attach beside it
+    /v1/live/sessions   OpenAI Live; /{id}/fork and /{id}/attach beside it;
+                        over plain HTTP, what a client would meet
     /v1/realtime        OpenAI Realtime, as of its general availability
     /api/chat           Moshi
     /                   the page, if there is one
@@ -27,7 +28,6 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from interaction_jax.serve import access, meter
@@ -38,22 +38,9 @@ from interaction_jax.serve.protocol.line import Line
 from interaction_jax.serve.protocol.lobby import Lobby
 from interaction_jax.serve.protocol.message import Refusal
 from interaction_jax.serve.protocol.talk import Talk
-
-PAGE: Final = Path(__file__).parent / "web" / "static"
-"""The folder of the page."""
+from interaction_jax.serve.web import page as web
 
 log = logging.getLogger("interaction_jax.serve")
-
-_HEADERS: Final = {
-  "Content-Security-Policy": (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-  ),
-  "Permissions-Policy": "microphone=(self), camera=(self)",
-  "Referrer-Policy": "no-referrer",
-  "X-Content-Type-Options": "nosniff",
-}
 
 _STATUS: Final = {"server_full": 503, "server_not_ready": 503}
 
@@ -83,7 +70,11 @@ class Place:
 
 
 def app(
-  lobby: Lobby, rules: Access, make: Callable[[], Engine], *, page: Path = PAGE
+  lobby: Lobby,
+  rules: Access,
+  make: Callable[[], Engine],
+  *,
+  page: Path = web.FOLDER,
 ) -> Starlette:
   """The application.
 
@@ -128,11 +119,20 @@ def app(
       counted |= lobby.engine.report()
     return PlainTextResponse(meter.text(counted))
 
+  async def look(request: Request) -> Response:
+    """What a socket would meet, for browsers, which are not told."""
+    try:
+      _admit(request, lobby, rules)
+    except DeniedError as error:
+      return JSONResponse({"status": error.status, "why": error.why})
+    return JSONResponse({"status": 200, **live.offer(lobby)})
+
   async def denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, DeniedError), "another error came here"
     return JSONResponse({"error": error.why}, error.status)
 
   routes: list[BaseRoute] = [
+    Route("/v1/live/sessions", look),
     WebSocketRoute("/v1/live/sessions", talks(run(live.LiveTalk))),
     WebSocketRoute(
       "/v1/live/sessions/{origin}/fork", talks(run(live.LiveTalk))
@@ -144,7 +144,7 @@ def app(
     Route("/metrics", metrics),
   ]
   if (page / "index.html").is_file():
-    routes.append(Mount("/", _Page(directory=page, html=True)))
+    routes.append(Mount("/", web.Page(page)))
 
   @contextlib.asynccontextmanager
   async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -184,6 +184,15 @@ class Server(uvicorn.Server):
     )
     self._lobby = lobby
 
+  async def startup(self, sockets: Any = None) -> None:
+    """Listens, and tells where: the system may have chosen the port."""
+    await super().startup(sockets)
+    if self.servers:
+      host, port = self.servers[0].sockets[0].getsockname()[:2]
+      host = f"[{host}]" if ":" in host else host
+      scheme = "https" if self.config.is_ssl else "http"
+      log.info("listening", extra={"at": f"{scheme}://{host}:{port}"})
+
   async def shutdown(self, sockets: Any = None) -> None:
     """Sends everybody home, then ends."""
     await self._lobby.farewell()
@@ -195,8 +204,6 @@ def run(
 ) -> None:
   """Serves until it is told to end."""
   log_to_stderr()
-  scheme = "http" if place.cert is None else "https"
-  log.info("listening", extra={"at": f"{scheme}://{place.host}:{place.port}"})
   Server(lobby, app(lobby, rules, make), place).run()
 
 
@@ -238,15 +245,6 @@ def _places(trace: Any) -> list[str]:
   return found[-8:]
 
 
-class _Page(StaticFiles):
-  """Files that are served with headers which keep strangers out."""
-
-  def file_response(self, *args: Any, **more: Any) -> Response:
-    response = super().file_response(*args, **more)
-    response.headers.update(_HEADERS)
-    return response
-
-
 async def _open(lobby: Lobby, make: Callable[[], Engine]) -> None:
   """Brings the engine up, and holds it until the server ends."""
   began = time.monotonic()
@@ -274,16 +272,9 @@ async def _enter(
 ) -> None:
   """Lets somebody in, or says why not."""
   try:
-    owner = rules.owner(socket)
-    lobby.check_ready()
-    if lobby.num_connections(owner) >= lobby.cfg.connections:
-      raise DeniedError(429, "too many connections")
+    owner = _admit(socket, lobby, rules)
   except DeniedError as error:
     await _turn_away(socket, lobby, error.status, error.why)
-    return
-  except Refusal as refusal:
-    status = _STATUS.get(refusal.code, 403)
-    await _turn_away(socket, lobby, status, refusal.message)
     return
   await socket.accept(access.subprotocol(socket))
   lobby.counts["connections"] += 1
@@ -297,6 +288,23 @@ async def _enter(
     lobby.counts["connections_failed"] += 1
     log.exception("connection failed", extra={"path": _route(socket)})
     await line.close(1011, "failed")
+
+
+def _admit(came: HTTPConnection, lobby: Lobby, rules: Access) -> str:
+  """Who somebody is, if there may be a connection.
+
+  Raises:
+    DeniedError: there may not.
+  """
+  owner = rules.owner(came)
+  try:
+    lobby.check_ready()
+  except Refusal as refusal:
+    status = _STATUS.get(refusal.code, 403)
+    raise DeniedError(status, refusal.message) from refusal
+  if lobby.num_connections(owner) >= lobby.cfg.connections:
+    raise DeniedError(429, "too many connections")
+  return owner
 
 
 async def _turn_away(

@@ -81,7 +81,7 @@ class Session:
     background: BackgroundModel | None = None,
   ):
     if not isinstance(model, Model):
-      model = models.load(model)
+      model = models.load(model, cache=models.cache())
     check_seed(seed)
     self.model, self.seed, self.sampling = model, seed, sampling
     self._conversation = Conversation(model.words, model.cfg)
@@ -217,7 +217,7 @@ class Session:
       ValueError: the snapshot is of a session of another model.
     """
     if not isinstance(model, Model):
-      model = models.load(model)
+      model = models.load(model, cache=models.cache())
     fields = snapshot.fields
     snapshots.check(snapshot, model)
     sampling = SamplingConfig(**fields["sampling"])

@@ -108,8 +108,11 @@ class Slots:
     number = self._number(row)
     held = jax.tree.leaves(self._state)
     leaves = [
-      leaf if isinstance(leaf, jax.Array) else self._door.put(leaf)
-      for leaf in leaves
+      leaf
+      if isinstance(leaf, jax.Array)
+      # JAX may use the memory of NumPy for its own, so it is given a copy.
+      else jax.device_put(np.array(leaf, copy=True), place)
+      for leaf, place in zip(leaves, self._places, strict=True)
     ]
     self._state = self._shape.unflatten(self._set(held, leaves, number))
 
@@ -137,8 +140,10 @@ class Slots:
     whole = where and NamedSharding(where.mesh, PartitionSpec())
     held, zero = jax.tree.leaves(self._state), self._number(0)
     ones = jax.tree.leaves(self._door.open(model.params, 0))
+    self._places = [leaf.sharding for leaf in ones]
     self._take = jax.jit(take, out_shardings=whole).lower(held, zero).compile()
-    copy = jax.jit(put, donate_argnums=0, out_shardings=where)
+    stay = where and [leaf.sharding for leaf in held]
+    copy = jax.jit(put, donate_argnums=0, out_shardings=stay)
     self._set = copy.lower(held, ones, zero).compile()
     # The first call of a program is slow, and is nobody's.
     self.save(0)

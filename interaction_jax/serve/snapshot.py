@@ -115,17 +115,25 @@ def head(model: Model, seed: int, sampling: SamplingConfig) -> dict[str, Any]:
   """The fields that say whose session it is."""
   return {
     "model": model.digest,
+    "quantise": dict(model.quantise),
     "sampling": dataclasses.asdict(sampling),
     "seed": seed,
   }
 
 
 def check(snapshot: Snapshot, model: Model) -> None:
-  """Refuses a snapshot of a session of another model.
+  """Refuses a snapshot of a session of another model, or of other numbers.
 
   Raises:
     ValueError: it is one.
   """
+  # Snapshots that do not say are of models as they were stored.
+  was, now = snapshot.fields.get("quantise", {}), dict(model.quantise)
+  if was != now:
+    raise ValueError(
+      f"the snapshot is of a model with quantise={was}, but {model.name} has "
+      f"quantise={now}; loaded like the former it goes on."
+    )
   digest = snapshot.fields["model"]
   if digest != model.digest:
     raise ValueError(

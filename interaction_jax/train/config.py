@@ -145,18 +145,33 @@ class DataConfig:
     bank: folder of the speech bank; made there when it does not exist.
     sources: folders of records and speech banks that are mixed; none: the
       speech bank alone.
-    num_turns: J, the most turns of a row.
+    num_turns: J, the most turns of a row; None: so many that silence alone,
+      of which a turn takes the fewest positions, would fill it. Then no row
+      ends before its positions do, but for the part of a turn.
     positions: of a row after packing; it is cut where they are used up. None:
-      as many as there are slots. Of silence a turn takes few of them; where
-      num_turns turns of it fill a row, nothing is wasted.
+      as many as there are slots, of which most are empty.
     workers: processes that prepare batches; 0: a thread of the run.
   """
 
   bank: str = "bank"
   sources: tuple[Source, ...] = ()
-  num_turns: int = 80
-  positions: int | None = None
+  num_turns: int | None = None
+  positions: int | None = 640
   workers: int = 1
+
+  def __post_init__(self):
+    if self.num_turns is None and self.positions is None:
+      raise ValueError(
+        "data.num_turns=None and data.positions=None give a row no end; "
+        "positions=640 are usual."
+      )
+    for name in ("num_turns", "positions"):
+      if getattr(self, name) is not None and getattr(self, name) < 1:
+        raise ValueError(
+          f"data.{name}={getattr(self, name)} must be 1 or more."
+        )
+    if self.workers < 0:
+      raise ValueError(f"data.workers={self.workers} must be 0 or more.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -175,8 +175,13 @@ def form(experiment: Experiment) -> Form:
   """What rows look like for the model of an experiment."""
   model, data = experiment.model, experiment.train.data
   voice, video = model.vocoder, model.video
+  turns = data.num_turns
+  if turns is None:
+    assert data.positions is not None, "a row without an end"
+    # A turn of silence: its tick, and what is heard.
+    turns = -(-data.positions // (1 + model.audio_positions))
   return Form(
-    num_turns=data.num_turns,
+    num_turns=turns,
     positions=data.positions,
     # Sessions of eight hours and more: nothing is new at any of these turns.
     max_start=2**18,

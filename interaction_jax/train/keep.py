@@ -136,6 +136,7 @@ class Keeper:
       extra={"data": dict(data)},
       overwrite=True,
     )
+    self._step, self._savings = step, (run,)
     if jax.process_count() > 1:
       # Two saves at once would meet at each other's barriers.
       run.wait()
@@ -145,7 +146,7 @@ class Keeper:
     model = _begin_export(
       experiment, weights, self._folder / MODEL, overwrite=True
     )
-    self._step, self._savings = step, (run, model)
+    self._savings = (run, model)
 
   def look(self) -> None:
     """Sees whether a save has ended, without waiting for it.
@@ -166,8 +167,15 @@ class Keeper:
       OSError: it could not be written.
     """
     savings, self._savings = self._savings, ()
+    failed = None
     for saving in savings:
-      saving.wait()
+      try:
+        saving.wait()
+      except OSError as error:
+        failed = failed or error
+    # All have ended now: none goes on writing behind the back of who is told.
+    if failed is not None:
+      raise failed
     if savings and self._step is not None:
       self._remove_old()
       self._on_save(self._step, self._folder / MODEL)

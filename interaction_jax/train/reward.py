@@ -15,6 +15,7 @@ free"; Ahmadian et al. 2024, arXiv:2402.14740.
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from interaction_jax.model import state as sessions
 from interaction_jax.model import step as steps
 from interaction_jax.model.config import InteractionConfig, SamplingConfig
 from interaction_jax.model.forward import forward
+from interaction_jax.model.state import SessionState
 from interaction_jax.train import adapt, losses, update
 from interaction_jax.train import state as states
 from interaction_jax.train.adapt import Split
@@ -142,14 +144,7 @@ def play(
   num_turns = episode.speaks.shape[1]
   alive = layout.upto(episode.num_turns, num_turns)
   session = sessions.start(seed, cfg=cfg, turn=episode.start)
-  if episode.pinned.shape[1]:
-    told = Media(
-      active=episode.num_pinned > 0,
-      text=episode.pinned,
-      num_text=episode.num_pinned,
-      pinned=jnp.ones_like(episode.num_pinned, bool),
-    )
-    session = steps.absorb(params, session, told, cfg=cfg)
+  session = _instructed(params, session, episode, cfg=cfg)
   turns = TurnInput(
     active=alive.T,
     heard=_by_turn(episode.heard),
@@ -168,6 +163,32 @@ def play(
     text_out=_by_turn(made.text),
     num_text_out=made.num_text.T,
   )
+
+
+def _instructed(
+  params: Params,
+  session: SessionState,
+  episode: Episode,
+  *,
+  cfg: InteractionConfig,
+) -> SessionState:
+  """Reads the instructions, in pieces that a block has room for."""
+  length = episode.pinned.shape[1]
+  room = min(length, cfg.memory.block)
+  if not room:
+    return session
+  num = -(-length // room)
+  text = jnp.pad(episode.pinned, ((0, 0), (0, num * room - length)))
+  text = jnp.swapaxes(text.reshape(-1, num, room), 0, 1)
+  begins = room * jnp.arange(num)[:, None]
+  count = jnp.clip(episode.num_pinned - begins, 0, room)
+
+  def read(session: SessionState, piece: Any) -> tuple[SessionState, None]:
+    text, count = piece
+    told = Media(active=count > 0, text=text, num_text=count, pinned=count > 0)
+    return steps.absorb(params, session, told, cfg=cfg), None
+
+  return jax.lax.scan(read, session, (text, count))[0]
 
 
 def log_likelihood(

@@ -139,7 +139,7 @@ def places_of(
   return places
 
 
-def rows_on(mesh: Mesh) -> NamedSharding:
+def rows_on(mesh: sharding.AnyMesh) -> NamedSharding:
   """Where a batch lies on a mesh: every array of an `Episode` by its rows."""
   return NamedSharding(
     mesh, sharding.spec("B", sharding.RULES.activations, mesh)

@@ -10,12 +10,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
 from interaction_jax.core import settings, sharding
 from interaction_jax.core.checkpoint import Checkpoint
 from interaction_jax.core.params import Params
-from interaction_jax.model import config, interaction
+from interaction_jax.model import config, interaction, tables
 from interaction_jax.turns import vocabulary as vocabularies
 from interaction_jax.turns.vocabulary import Vocabulary
 
@@ -64,10 +64,8 @@ def vocabulary(
 ) -> Params:
   """Gives a model another vocabulary: both text tables are made anew.
 
-  Rows of tokens with the same name are carried over. The others are drawn: to
-  be read, as large as those carried; to be written, close to their mean. Its
-  logit then is about the mean of all logits, so that a new token neither
-  takes probability from the others nor needs to be learned from far below.
+  Rows of tokens with the same name are carried over; the others are drawn, as
+  `model/tables.py` says.
 
   Args:
     cfg: of the new model; its `text.table_size` is the size of the tables.
@@ -76,19 +74,9 @@ def vocabulary(
 
   Raises:
     ValueError: the tables of `cfg` have no room for `new`.
-
-  Reference: Hewitt 2021, "Initializing new word embeddings for pretrained
-  language models", for the mean.
   """
   rows = _rows(old, new, cfg.text.table_size, old_size)
-  for_in, for_out = jax.random.split(key)
-  embed, heads = params["embed"], params["heads"]
-  table_in = _carried(embed["text"]["table"], rows, for_in, centred=False)
-  table_out = _carried(heads["text"]["table"], rows, for_out, centred=True)
-  return params | {
-    "embed": embed | {"text": embed["text"] | {"table": table_in}},
-    "heads": heads | {"text": heads["text"] | {"table": table_out}},
-  }
+  return tables.remade(params, jnp.asarray(rows), key)
 
 
 def _rows(
@@ -116,34 +104,6 @@ def _rows(
       "byte-level tokenizer is wanted."
     )
   return rows
-
-
-@jax.jit(static_argnames="centred")
-def _carried(
-  table: Float[Array, "_ D"],
-  rows: Int[Array, " V"],
-  key: Key[Array, ""],
-  *,
-  centred: bool,
-) -> Float[Array, "V D"]:
-  """The rows of `table` that `rows` names; the others are drawn."""
-  has = (rows >= 0)[:, None]
-  kept = jnp.where(has, table[rows].astype(jnp.float32), 0.0)
-  count = has.sum()
-  noise = jax.random.normal(key, kept.shape)
-  if centred:
-    mean = kept.sum(axis=0) / count
-    spread = jnp.where(has, kept - mean, 0.0)
-    # A tenth: enough to tell new tokens apart.
-    noise = mean + 0.1 * noise * _rms(spread, count)
-  else:
-    noise = noise * _rms(kept, count)
-  return jnp.where(has, kept, noise).astype(table.dtype)
-
-
-def _rms(kept: Float[Array, "V D"], count: Int[Array, ""]) -> Float[Array, ""]:
-  """The root mean square of `count` rows; the others are 0."""
-  return jnp.sqrt(jnp.square(kept).sum() / (count * kept.shape[1]))
 
 
 def _words(tokenizer: bytes, text: config.TextConfig) -> Vocabulary:

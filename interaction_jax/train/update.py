@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -118,23 +119,41 @@ def _gradient(
   batch = (episode, jnp.arange(episode.speaks.shape[0]))
   if train.accumulate == 1:
     return slope(state.params, batch, None)
-  pieces = jax.tree.map(lambda x: _in_parts(x, train.accumulate), batch)
+  # Leaves by themselves: with an axis of parts in front they are no episode.
+  leaves, structure = jax.tree.flatten(batch)
+  pieces = [_in_parts(leaf, train.accumulate) for leaf in leaves]
+
+  def count(piece: list[jax.Array]) -> objective.Tally:
+    return _counts(tally(state.params, *structure.unflatten(piece)))
+
   # What a mean is over is known only when all parts have been counted. Of the
   # losses nothing is asked for here, so nothing of them is computed.
-  _, counted = jax.lax.scan(
-    lambda _, piece: (None, _counts(tally(state.params, *piece))), None, pieces
+  counts = _added(count, pieces)
+  return _added(
+    lambda piece: slope(state.params, structure.unflatten(piece), counts),
+    pieces,
   )
-  counts = jax.tree.map(lambda x: x.sum(axis=0), counted)
 
-  def add(total: Any, piece: Any) -> tuple[Any, None]:
-    return jax.tree.map(
-      jnp.add, total, slope(state.params, piece, counts)
-    ), None
 
-  first = jax.tree.map(lambda x: x[0], pieces)
-  shapes = jax.eval_shape(slope, state.params, first, counts)
-  nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-  return jax.lax.scan(add, nothing, pieces)[0]
+def _added(
+  run: Callable[[list[jax.Array]], Any], pieces: list[jax.Array]
+) -> Any:
+  """The sum of what `run` makes of each part, one after the other."""
+  structures: list[Any] = []
+
+  def leaves(piece: list[jax.Array]) -> list[jax.Array]:
+    made, structure = jax.tree.flatten(run(piece))
+    structures.append(structure)
+    return made
+
+  shapes = jax.eval_shape(leaves, [piece[0] for piece in pieces])
+  nothing = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
+  total, _ = jax.lax.scan(
+    lambda total, piece: (list(map(jnp.add, total, leaves(piece))), None),
+    nothing,
+    pieces,
+  )
+  return structures[0].unflatten(total)
 
 
 def _in_parts(x: jax.Array, num: int) -> jax.Array:

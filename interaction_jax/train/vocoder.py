@@ -2,17 +2,20 @@
 
 It hears what it should have said only as spectra, at three resolutions: no
 sample has to match, since the ear does not hear phases either. Its pitch is
-taught apart, by what `ops/pitch.py` finds in the sound.
+taught apart, by what `ops/pitch.py` finds in the sound. If asked for, judges
+learn beside it to tell what it makes from recordings, and it learns to
+convince them; `train/discriminator.py` says how.
 
 The folder of a run holds `checkpoint`, with all that resuming needs, and
-`metrics.jsonl`, a line a step. Killed and started again, a run goes on with
-the same numbers.
+`metrics.jsonl`, a line a step, with how far it is from sounds it never heard
+wherever a checkpoint was written. Killed and started again, a run goes on
+with the same numbers.
 """
 
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +26,16 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from interaction_jax.core import checkpoint, params
+from interaction_jax.core import checkpoint, params, settings
+from interaction_jax.core.checkpoint import Checkpoint
 from interaction_jax.core.params import Params
+from interaction_jax.data.synthetic import bank as banks
+from interaction_jax.data.synthetic.bank import Bank
+from interaction_jax.data.synthetic.voices import Split
 from interaction_jax.model.config import VocoderConfig
 from interaction_jax.model.heads import vocoder
 from interaction_jax.ops import pitch, spectral, waveform
+from interaction_jax.train import discriminator
 
 # What is fainter than this in a bin of a spectrum counts as equally faint.
 _FAINT = 1e-3
@@ -53,6 +61,11 @@ class VocoderTraining:
     quietest_db: stretches get a random gain from it to 0 dB.
     mel_noise: standard deviation of what is added to the mel, whose makers
       are not exact either.
+    judges: weight of convincing them; 0: there are none.
+    features: weight of being like the recording in every layer of theirs.
+    judges_from: updates after which they count; they learn from the first on.
+    judges_width: channels of their layers.
+    judges_rate: their learning rate, at all times.
   """
 
   num_steps: int = 4000
@@ -66,12 +79,22 @@ class VocoderTraining:
   max_norm: float = 5.0
   quietest_db: float = -20.0
   mel_noise: float = 0.03
+  judges: float = 0.0
+  features: float = 1.0
+  judges_from: int = 0
+  judges_width: int = 16
+  judges_rate: float = 1e-3
 
   def __post_init__(self):
-    for name in ("num_steps", "save_every", "batch", "warmup"):
+    for name in ("num_steps", "save_every", "batch", "warmup", "judges_width"):
       if getattr(self, name) < 1:
         raise ValueError(
           f"vocoder_training.{name}={getattr(self, name)} must be 1 or more."
+        )
+    for name in ("judges", "features", "judges_from", "judges_rate"):
+      if not 0 <= getattr(self, name) < float("inf"):
+        raise ValueError(
+          f"vocoder_training.{name}={getattr(self, name)} must be 0 or more."
         )
     # A frame whose sound is out before the stretch ends, and one to compare.
     if self.frames < 4:
@@ -87,11 +110,13 @@ class VocoderTraining:
 
 
 class State(NamedTuple):
-  """What an update changes."""
+  """What an update changes; what belongs to judges is None without any."""
 
   params: Params
   optimizer: optax.OptState
   step: Int[Array, ""]
+  judges: Any = None
+  judges_optimizer: Any = None
 
 
 def build(cfg: VocoderConfig) -> Any:
@@ -127,9 +152,9 @@ def distances(
   Reference: Yamamoto et al. 2020, arXiv:1910.11480, eq. 4 to 6.
   """
   convergence, log, decibels = [], [], []
-  for hops in (1, 2, 4):
+  for hops in discriminator.RESOLUTIONS:
     grid = {"hop": hops * cfg.hop // 2, "window": 2 * hops * cfg.hop}
-    a, b = (_magnitude(sound, **grid) for sound in (made, wanted))
+    a, b = (waveform.absolute(sound, **grid) for sound in (made, wanted))
     error = jnp.sum(jnp.square(a - b), axis=(1, 2))
     energy = jnp.sum(jnp.square(b), axis=(1, 2))
     convergence.append(jnp.mean(jnp.sqrt((error + 1e-9) / (energy + 1e-3))))
@@ -146,14 +171,29 @@ def distances(
   }
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Said:
+  """What a vocoder makes of sounds, and what it should have made, in time.
+
+  Attributes:
+    made, wanted: as long as the sounds, but for the vocoder's delay.
+    parts: of the loss, by name, `loss` among them.
+  """
+
+  made: Float[Array, "B W"]
+  wanted: Float[Array, "B W"]
+  parts: dict[str, Float[Array, ""]]
+
+
 def loss(
   weights: Params,
   samples: Float[Array, "B W"],
   *,
   cfg: VocoderConfig,
   mel_noise: Float[Array, "B A M"] | float = 0.0,
-) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-  """The loss of saying `samples` again, and its parts.
+) -> tuple[Float[Array, ""], Said]:
+  """The loss of saying `samples` again, without judges, and what was said.
 
   What is made comes `cfg.delay` samples late and is compared with what was
   to be said then. Where the voice has a pitch the hum gets the right one, so
@@ -176,15 +216,35 @@ def loss(
   guess = jax.lax.stop_gradient(vocoder.decode_pitch(controls.pitch, cfg))
   hummed = jnp.where(voiced > 0, hertz, guess)
   made, _ = model.sing(mel, controls, hummed, state)
-  length = samples.shape[1] - cfg.delay
-  parts = distances(made[:, cfg.delay :], samples[:, :length], cfg)
+  made, wanted = _in_time(made, samples, cfg)
+  parts = distances(made, wanted, cfg)
   parts["pitch"] = _pitch_loss(controls.pitch, hertz, voiced, cfg)
   off = jnp.abs(jnp.log2(guess / hertz)) > 0.05
   parts["pitch_off"] = _mean(off.astype(jnp.float32), voiced)
   # The mel is a decimal logarithm, the log a natural one.
   heard = parts["convergence"] + parts["log"] + 3.0 * parts["mel"]
   parts["loss"] = heard + 0.5 * parts["pitch"]
-  return parts["loss"], parts
+  return parts["loss"], Said(made, wanted, parts)
+
+
+@jax.jit(static_argnames="cfg")
+def measure(
+  weights: Params, samples: Float[Array, "B W"], *, cfg: VocoderConfig
+) -> dict[str, Float[Array, ""]]:
+  """How far a vocoder is from sounds, as `distances`, all by its own means.
+
+  It hums at the pitch that it reads from the frames, as it does in a session.
+  """
+  model = params.bind(build(cfg), weights)
+  made, _ = model(fine_mel(samples, cfg), model.start(samples.shape[0]))
+  return distances(*_in_time(made, samples, cfg), cfg)
+
+
+def _in_time(
+  made: Float[Array, "B W"], samples: Float[Array, "B W"], cfg: VocoderConfig
+) -> tuple[Float[Array, "B _"], Float[Array, "B _"]]:
+  """What is made and what was to be made, without what only one of them has."""
+  return made[:, cfg.delay :], samples[:, : samples.shape[1] - cfg.delay]
 
 
 def fit(
@@ -193,11 +253,17 @@ def fit(
   cfg: VocoderConfig,
   training: VocoderTraining,
   workdir: str | os.PathLike[str],
+  held_out: Sequence[Float[np.ndarray, " _"]] = (),
+  start: Params | None = None,
+  on_step: Callable[[Mapping[str, Any]], object] = lambda line: None,
 ) -> Params:
   """Trains a vocoder, or goes on training the one in `workdir`.
 
   Args:
     clips: recordings at `cfg.sample_rate`, from -1 to 1, of any length.
+    held_out: recordings that it is measured by, and does not learn from.
+    start: what a new run begins with; None: drawn ones.
+    on_step: told what `metrics.jsonl` says of every step.
 
   Raises:
     ValueError: there are no clips, or `workdir` holds another vocoder.
@@ -205,17 +271,39 @@ def fit(
   if not clips:
     raise ValueError("clips=[] is empty; a minute of speech is the least.")
   workdir = Path(workdir)
-  state = _start(workdir, cfg, training)
+  state = _start(workdir, cfg, training, start)
   metrics = _Metrics(workdir / "metrics.jsonl", keep=int(state.step))
+  unheard = exam(held_out, cfg=cfg, training=training) if held_out else None
   for step in range(int(state.step), training.num_steps):
     samples = stretches(clips, step, cfg=cfg, training=training)
     state, parts = _update(
       state, jnp.array(samples), cfg=cfg, training=training
     )
-    metrics.write(step, parts)
-    if (step + 1) % training.save_every == 0 or step + 1 == training.num_steps:
+    saves = (step + 1) % training.save_every == 0
+    saves |= step + 1 == training.num_steps
+    if saves and unheard is not None:
+      found = measure(state.params, unheard, cfg=cfg)
+      parts |= {f"held_out/{name}": value for name, value in found.items()}
+    on_step(metrics.write(step, parts))
+    if saves:
       _save(workdir, state, cfg, training)
   return state.params
+
+
+def exam(
+  clips: Sequence[Float[np.ndarray, " _"]],
+  *,
+  cfg: VocoderConfig,
+  training: VocoderTraining,
+) -> Float[Array, "B W"]:
+  """Stretches of recordings by which vocoders are measured, always the same.
+
+  Four batches of them, as loud as they were recorded.
+  """
+  plain = dataclasses.replace(
+    training, seed=0, batch=4 * training.batch, quietest_db=0.0
+  )
+  return jnp.array(stretches(clips, 0, cfg=cfg, training=plain))
 
 
 def stretches(
@@ -270,6 +358,63 @@ def read(
   return clips
 
 
+def spoken(
+  bank: Bank, split: Split, *, most: int = 2000
+) -> list[Float[np.ndarray, " _"]]:
+  """What users of a split say in a speech bank, as recordings to learn from.
+
+  For training, the words of the assistant too, so often that they are half of
+  all: theirs is the voice that a model has.
+
+  Args:
+    most: of the users' clips, evenly drawn from all.
+  """
+  users = [
+    clip
+    for clip in bank.clips
+    if clip.split == split and clip.phrase != banks.ASSISTANT
+  ]
+  clips = [bank.samples(clip) for clip in users[:: -(-len(users) // most) or 1]]
+  if split == "train":
+    words = [
+      bank.samples(clip)
+      for clip in bank.clips
+      if clip.phrase == banks.ASSISTANT
+    ]
+    clips += words * max(1, len(clips) // max(1, len(words)))
+  return clips
+
+
+def of_model(model: Checkpoint, cfg: VocoderConfig) -> Params:
+  """The weights of a model's own vocoder.
+
+  Raises:
+    ValueError: the model makes mel of another kind, or has another vocoder.
+  """
+  plain = model.config.get("model", model.config)
+  known = settings.from_dict(VocoderConfig, plain.get("vocoder", {}))
+  if known != cfg:
+    raise ValueError(
+      f"the model has {known}, which is not {cfg}; train a vocoder of the "
+      "model's config."
+    )
+  return model.params["heads"]["vocoder"]
+
+
+def given_to(model: Checkpoint, weights: Params, cfg: VocoderConfig) -> Params:
+  """The weights of a model that gets this vocoder.
+
+  Raises:
+    ValueError: as `of_model`.
+  """
+  made = jax.tree.map(
+    lambda new, leaf: jnp.asarray(new, leaf.dtype),
+    weights,
+    of_model(model, cfg),
+  )
+  return {**model.params, "heads": {**model.params["heads"], "vocoder": made}}
+
+
 @jax.jit(donate_argnums=0, static_argnames=("cfg", "training"))
 def _update(
   state: State,
@@ -281,25 +426,64 @@ def _update(
   key = jax.random.fold_in(jax.random.key(training.seed), state.step)
   shape = (training.batch, training.frames, cfg.num_mels)
   noise = training.mel_noise * jax.random.normal(key, shape)
-  gradient, parts = jax.grad(loss, has_aux=True)(
-    state.params, samples, cfg=cfg, mel_noise=noise
-  )
+  counts = (state.step >= training.judges_from).astype(jnp.float32)
+
+  def whole(weights: Params) -> tuple[Float[Array, ""], Said]:
+    total, said = loss(weights, samples, cfg=cfg, mel_noise=noise)
+    if state.judges is None:
+      return total, said
+    # They are only asked here; what they are is no matter of this gradient.
+    recorded = _features(state.judges, said.wanted, cfg, training)
+    made = _features(state.judges, said.made, cfg, training)
+    more = {
+      "convince": discriminator.convince(made),
+      "features": discriminator.match(recorded, made),
+    }
+    total += counts * training.judges * more["convince"]
+    total += counts * training.features * more["features"]
+    return total, dataclasses.replace(said, parts=said.parts | more)
+
+  gradient, said = jax.grad(whole, has_aux=True)(state.params)
   updates, optimizer = _optimizer(training).update(
     gradient, state.optimizer, state.params
   )
   weights: Any = optax.apply_updates(state.params, updates)
-  return State(weights, optimizer, state.step + 1), parts
+  after = state._replace(
+    params=weights, optimizer=optimizer, step=state.step + 1
+  )
+  if state.judges is None:
+    return after, said.parts
+  after, told = _teach(after, said, cfg, training)
+  return after, said.parts | {"tell": told}
 
 
-def _magnitude(
-  sound: Float[Array, "B W"], *, hop: int, window: int
-) -> Float[Array, "B A _"]:
-  sound = jnp.pad(sound, ((0, 0), (0, -sound.shape[1] % hop)))
-  tail = waveform.initial_tail(sound.shape[0], hop=hop, window=window)
-  _, spectra = waveform.analyze(tail, sound, hop=hop, window=window)
-  # The root has no gradient at zero, and digital silence is zero.
-  power = jnp.square(spectra.real) + jnp.square(spectra.imag)
-  return jnp.sqrt(power + 1e-10)
+def _teach(
+  state: State, said: Said, cfg: VocoderConfig, training: VocoderTraining
+) -> tuple[State, Float[Array, ""]]:
+  """Shows the judges what was recorded and what was made; tells their loss."""
+
+  def whole(judges: Params) -> Float[Array, ""]:
+    return discriminator.tell(
+      _features(judges, said.wanted, cfg, training),
+      _features(judges, said.made, cfg, training),
+    )
+
+  told, gradient = jax.value_and_grad(whole)(state.judges)
+  updates, optimizer = _judges_optimizer(training).update(
+    gradient, state.judges_optimizer, state.judges
+  )
+  judges: Any = optax.apply_updates(state.judges, updates)
+  return state._replace(judges=judges, judges_optimizer=optimizer), told
+
+
+def _features(
+  judges: Params,
+  sound: Float[Array, "B W"],
+  cfg: VocoderConfig,
+  training: VocoderTraining,
+) -> discriminator.Features:
+  width = training.judges_width
+  return discriminator.features(judges, sound, cfg=cfg, width=width)
 
 
 def _pitch_loss(
@@ -334,15 +518,35 @@ def _optimizer(training: VocoderTraining) -> optax.GradientTransformation:
   )
 
 
+def _judges_optimizer(
+  training: VocoderTraining,
+) -> optax.GradientTransformation:
+  # A long memory would lag behind a vocoder that changes meanwhile.
+  return optax.chain(
+    optax.clip_by_global_norm(training.max_norm),
+    optax.adamw(training.judges_rate, b1=0.8, b2=0.99),
+  )
+
+
 def _start(
   workdir: Path,
   cfg: VocoderConfig,
   training: VocoderTraining,
+  start: Params | None = None,
 ) -> State:
   """The state of a new run, or the one that was saved."""
-  weights = params.to_dict(build(cfg)(jax.random.key(training.seed)))
+  key = jax.random.key(training.seed)
+  weights = params.to_dict(build(cfg)(key)) if start is None else start
+  # Updates use up what they are given, which belongs to others.
+  weights = jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), weights)
   optimizer = _optimizer(training).init(weights)
   state = State(weights, optimizer, jnp.zeros((), jnp.int32))
+  if training.judges:
+    make = discriminator.build(cfg, training.judges_width)
+    judges = params.to_dict(make(jax.random.fold_in(key, 1)))
+    state = state._replace(
+      judges=judges, judges_optimizer=_judges_optimizer(training).init(judges)
+    )
   if not (workdir / "checkpoint").exists():
     # Where a checkpoint puts it too, so that both take one compiled update.
     return jax.device_put(state, jax.local_devices()[0])
@@ -352,9 +556,17 @@ def _start(
       f"workdir={workdir} holds another vocoder, {saved.config}; choose "
       "another folder."
     )
-  structure = jax.tree.structure((state.optimizer, state.step))
+  progress = _progress(state)
   leaves = [leaf for _, leaf in sorted(saved.params["progress"].items())]
-  return State(saved.params["params"], *jax.tree.unflatten(structure, leaves))
+  wanted = [leaf.shape for leaf in jax.tree.leaves(progress)]
+  if [leaf.shape for leaf in leaves] != wanted:
+    raise ValueError(
+      f"workdir={workdir} holds a run with other judges: judges="
+      f"{training.judges} and judges_width={training.judges_width} do not fit "
+      "it; choose another folder."
+    )
+  rest = jax.tree.unflatten(jax.tree.structure(progress), leaves)
+  return State(saved.params["params"], *rest)
 
 
 def _save(
@@ -363,7 +575,7 @@ def _save(
   cfg: VocoderConfig,
   training: VocoderTraining,
 ) -> None:
-  leaves = jax.tree.leaves((state.optimizer, state.step))
+  leaves = jax.tree.leaves(_progress(state))
   checkpoint.save(
     workdir / "checkpoint",
     {
@@ -376,6 +588,11 @@ def _save(
   )
 
 
+def _progress(state: State) -> tuple[Any, ...]:
+  """All that an update changes but the weights, in the order of `State`."""
+  return tuple(state)[1:]
+
+
 class _Metrics:
   """A file with a line of JSON for each step."""
 
@@ -386,7 +603,8 @@ class _Metrics:
     path.write_text("".join(lines[:keep]))
     self._path = path
 
-  def write(self, step: int, parts: Mapping[str, jax.Array]) -> None:
-    values = {name: float(value) for name, value in parts.items()}
+  def write(self, step: int, parts: Mapping[str, jax.Array]) -> dict[str, Any]:
+    line = {"step": step, **{name: float(x) for name, x in parts.items()}}
     with self._path.open("a") as file:
-      file.write(json.dumps({"step": step, **values}) + "\n")
+      file.write(json.dumps(line) + "\n")
+    return line

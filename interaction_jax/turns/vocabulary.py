@@ -92,8 +92,12 @@ class Vocabulary:
     self.tokenizer.encode_special_tokens = True
 
   def encode(self, text: str) -> list[int]:
-    """The tokens of a text; never control or special ones."""
-    return self.tokenizer.encode(text, add_special_tokens=False).ids
+    """The tokens of a text; never control or special ones.
+
+    Raises:
+      ValueError: it holds what is no character.
+    """
+    return self.tokenizer.encode(characters(text), add_special_tokens=False).ids
 
   def decode(self, tokens: Iterable[int]) -> str:
     """The text of tokens; control and special ones print nothing.
@@ -171,6 +175,23 @@ class Vocabulary:
       if not piece.special:
         pieces[token] = piece.content.encode()
     return pieces
+
+
+def characters(text: str) -> str:
+  """The text itself, if all of it can be written down.
+
+  Raises:
+    ValueError: it holds half of a surrogate pair, as text does that was read
+      from bytes of another encoding. No tokenizer takes it.
+  """
+  try:
+    text.encode()
+  except UnicodeEncodeError as error:
+    raise ValueError(
+      f"text {text[:40]!a} holds {text[error.start]!a}, which is no "
+      "character of Unicode."
+    ) from None
+  return text
 
 
 def flush(pending: bytes) -> str:

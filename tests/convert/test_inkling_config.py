@@ -150,14 +150,74 @@ def test_the_towers_have_their_own_numbers(tmp_path):
     ({"hidden_act": "gelu"}, r"hidden_act='gelu' .* only 'silu'"),
     ({"shared_expert_sink": False}, "shared_expert_sink=False"),
     ({"num_key_value_heads": 3}, "query_heads=8 is not a multiple"),
+    ({"n_shared_experts": 0}, "num_shared=0 must be 1 or more"),
+    ({"d_rel": 0}, "bias_features=0 must be 1 or more"),
+    (
+      {"layer_types": ["hybrid"] * 7 + ["full_attention"]},
+      r"text_config\.layer_types\[7\]='full_attention'",
+    ),
+    ({"layer_types": ["hybrid"] * 7}, "layer_types names 7 .*_layers=8"),
+    ({"num_hidden_layers": -3}, "num_layers=-3 must be 1 or more"),
+    ({"mlp_layer_types": ["dense"] * 9}, "mlp_layer_types names 9 layers"),
+    (
+      {"mlp_layer_types": ["moe"] * 8},
+      r"text_config\.mlp_layer_types\[0\]='moe'",
+    ),
   ],
-  ids=["activation", "sink", "heads"],
+  ids=[
+    "activation",
+    "sink",
+    "heads",
+    "no-shared",
+    "no-features",
+    "kind",
+    "kinds",
+    "layers",
+    "feeds",
+    "feed",
+  ],
 )
 def test_what_this_architecture_does_not_have_is_refused(
   read, changes, message
 ):
   with pytest.raises(ValueError, match=message):
     read(**changes)
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"text_config": {"hidden_size": "24"}}, "text_config.hidden_size='24'"),
+    ({"text_config": {"head_dim": None}}, "text_config.head_dim=None has type"),
+    ({"text_config": {"route_scale": [1]}}, "text_config.route_scale=.1. has"),
+    ({"text_config": {"local_layer_ids": 3}}, "text_config.local_layer_ids=3"),
+    ({"text_config": [1]}, "text_config=.1. is not a JSON object"),
+    (
+      {"audio_config": {"audio_mode": "flow"}},
+      "audio_config.audio_mode='flow'",
+    ),
+    ({"vision_config": {"n_layers": 2.5}}, "vision_config.num_hidden_layers=2"),
+    ({"audio_token_id": "x"}, "audio_token_id='x' has type str; int"),
+    ({"quantization_config": {"bits": 4}}, "quantization_config is set"),
+  ],
+  ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_value_of_the_wrong_type_is_named(tmp_path, changes, message):
+  raw = {"model_type": "inkling_mm_model", **changes}
+  with pytest.raises(ValueError, match=message) as caught:
+    inkling_config.read(write(tmp_path, raw))
+  assert "config.json" in str(caught.value)
+  assert "\n" not in str(caught.value)
+
+
+def test_fields_of_no_use_here_are_passed_over(read):
+  plain, more = read(), read(attention_dropout=0.1, num_mtp_layers=2)
+  assert plain == more
+
+
+def test_an_unpadded_size_beyond_the_table_is_the_table(read):
+  text = read(unpadded_vocab_size=60).model.text
+  assert (text.table_size, text.vocab_size) == (50, 50)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +233,12 @@ def test_what_this_architecture_does_not_have_is_refused(
 def test_the_config_of_something_else_is_refused(tmp_path, text, message):
   (tmp_path / "config.json").write_text(text)
   with pytest.raises(ValueError, match=message):
+    inkling_config.read(tmp_path)
+
+
+def test_what_is_not_text_is_refused(tmp_path):
+  (tmp_path / "config.json").write_bytes(bytes(range(256)))
+  with pytest.raises(ValueError, match=r"config\.json is not JSON"):
     inkling_config.read(tmp_path)
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -6,12 +7,14 @@ import pytest
 
 from interaction_jax.convert import inkling_names
 from interaction_jax.core import settings, sharding
-from interaction_jax.model import interaction
+from interaction_jax.model import config, interaction
 
 
 @pytest.fixture(scope="module")
 def cfg():
-  return settings.load("tiny").model
+  tiny = settings.load("tiny").model
+  # A table as small as all else.
+  return dataclasses.replace(tiny, text=config.TextConfig(96, 89))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,32 @@ def test_what_has_no_tensor_is_left_out(table):
   }
   found = inkling_names.resolve(table, names)
   assert table.keys() - found.keys() == {path}
+
+
+@pytest.mark.parametrize("naming", [0, 1, 3], ids=["files", "modules", "text"])
+def test_what_is_missing_is_named_as_the_others_are(naming, table):
+  names = {
+    options[naming % len(options)].name: None for options in table.values()
+  }
+  absent = {
+    ("backbone", "layers", "3", "attention", "key"),
+    ("backbone", "layers", "1", "feed", "gate"),
+    ("backbone", "layers", "1", "feed", "up"),
+    ("heads", "text", "table"),
+  }
+  gone = {table[path][naming % len(table[path])].name for path in absent}
+  for name in gone:
+    del names[name]
+  found = inkling_names.resolve(table, names)
+  assert table.keys() - found.keys() == absent
+  assert inkling_names.missing(table, found) == sorted(gone)
+  # Gate and up of all experts lie in one tensor.
+  assert len(gone) == 3
+
+
+def test_where_all_is_missing_it_is_named_as_in_the_files(table):
+  named = inkling_names.missing(table, {})
+  assert "model.llm.embed.weight" in named
 
 
 @pytest.mark.parametrize(

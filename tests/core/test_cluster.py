@@ -1,4 +1,3 @@
-import socket
 import subprocess
 import sys
 
@@ -50,10 +49,8 @@ def test_flags_come_before_the_environment(monkeypatch):
     cluster.join(count=3, index=4)
 
 
-def test_two_processes_find_each_other(root):
-  with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    address = f"127.0.0.1:{free.getsockname()[1]}"
+def test_two_processes_find_each_other(root, meeting):
+  address = meeting()
   running = [
     subprocess.Popen(
       [sys.executable, "-c", SCRIPT],
@@ -70,6 +67,6 @@ def test_two_processes_find_each_other(root):
     )
     for index in range(2)
   ]
-  said = [one.communicate(timeout=120) for one in running]
+  said = [one.communicate(timeout=900) for one in running]
   # Before it, the collectives say that they are connected.
   assert [out.splitlines()[-1] for out, _ in said] == ["[0 1]"] * 2, said

@@ -85,6 +85,29 @@ def test_bind_names_what_is_missing_and_what_is_unknown(tree):
     params.bind(Part, tree)
 
 
+def test_an_outline_has_shapes_and_letters_and_draws_nothing(tree):
+  drawn = []
+
+  def build(key):
+    drawn.append(isinstance(key, jax.core.Tracer))
+    return Part(key)
+
+  outline = params.outline(build)
+  assert drawn == [True]
+  shapes = params.to_dict(outline)
+  assert jax.tree.structure(shapes) == jax.tree.structure(tree)
+  for shape, leaf in zip(
+    jax.tree.leaves(shapes), jax.tree.leaves(tree), strict=True
+  ):
+    assert isinstance(shape, jax.ShapeDtypeStruct)
+    assert (shape.shape, shape.dtype) == (leaf.shape, leaf.dtype)
+  assert outline.layers[1].weight.get_metadata("axes") == "D F"
+  # Afterwards arrays are drawn again, after a mistake too.
+  with pytest.raises(ZeroDivisionError):
+    params.outline(lambda key: 1 // 0)
+  assert isinstance(params.constant(1.0, "D", SIZES)[...], jax.Array)
+
+
 def test_axes_of_has_the_tree_of_the_parameters(tree):
   axes = params.axes_of(Part)
   assert axes["layers"]["1"]["weight"] == "D F"

@@ -214,3 +214,31 @@ def test_a_mesh_has_a_name_or_is_a_line():
   assert settings.mesh_line("expert=3") == "expert=3"
   with pytest.raises(ValueError, match=r"mesh 'v5e_61' is not known.*v5e_16"):
     settings.mesh_line("v5e_61")
+
+
+def test_what_is_quantised_is_a_line_or_what_it_says():
+  assert settings.quantised("experts=int8") == {"experts": "int8"}
+  assert settings.quantised(" experts = fp8 ") == {"experts": "fp8"}
+  assert settings.quantised({"experts": "fp8"}) == {"experts": "fp8"}
+  assert settings.quantised(None) == settings.quantised({}) == {}
+
+
+@pytest.mark.parametrize(
+  ("given", "message"),
+  [
+    ("experts=int4", "--quantise='experts=int4': 'int4' is not known"),
+    (
+      "experts=int",
+      r"'int' is not known \(did you mean int8\?\); experts=int8",
+    ),
+    ("expert=int8", r"'expert' is not a part that can be \(did you mean exper"),
+    ("int8", "--quantise='int8' is not PART=KIND; experts=int8 or experts=fp8"),
+    ("", "--quantise='' is not PART=KIND"),
+    ("experts=int8,experts=fp8", "names a part twice"),
+    ({"experts": "fp4"}, r"quantise=\{'experts': 'fp4'\}: 'fp4' is not known"),
+  ],
+  ids=["kind", "near-kind", "part", "bare", "empty", "twice", "python"],
+)
+def test_what_cannot_be_quantised_is_named(given, message):
+  with pytest.raises(ValueError, match=message):
+    settings.quantised(given)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import re
@@ -92,6 +93,32 @@ def test_named_meshes_can_be_read(name):
   counts = {"gpu_8": 8, "fake_8": 8, "v5e_16": 16, "v5p_32": 16, "v6e_64": 64}
   with pytest.raises(ValueError, match=f"needs {counts.get(name, 1)} devices"):
     sharding.mesh(line, devices=[])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Chip:
+  """What a mesh asks of a device in one of several slices."""
+
+  id: int
+  slice_index: int
+  device_kind: str = "toy"
+  platform: str = "toy"
+
+
+def _slices(num, size):
+  """Devices of some slices, dealt out in turn."""
+  return [_Chip(index, index % num) for index in range(num * size)]
+
+
+def test_data_goes_from_slice_to_slice():
+  mesh = sharding.mesh("data=4,expert=2", devices=_slices(2, 4))
+  found = [[one.slice_index for one in row] for row in mesh.devices[:, 0, :, 0]]
+  assert found == [[0, 0], [0, 0], [1, 1], [1, 1]]
+
+
+def test_only_data_leaves_a_slice():
+  with pytest.raises(ValueError, match=r"data=1 is not a multiple of the 2 sl"):
+    sharding.mesh("expert=8", devices=_slices(2, 4))
 
 
 # --- rules and spec ---
@@ -355,6 +382,7 @@ def eight():
   env = os.environ | {
     "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
     "JAX_PLATFORMS": "cpu",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
   }
   done = subprocess.run(
     [sys.executable, "-c", textwrap.dedent(EIGHT)],

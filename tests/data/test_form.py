@@ -10,6 +10,23 @@ def test_the_usual_form_is_one():
   assert Form(rows=40, columns=60, patches=6, pinned=5).least == 34
 
 
+def test_a_row_has_room_for_all_that_turns_may_hold():
+  assert Form(num_turns=3, pinned=5).room == 5 + 3 * 23
+  assert Form(num_turns=3, pinned=5, positions=40).room == 40
+
+
+@pytest.mark.parametrize(
+  ("change", "pairs"),
+  [({}, 3), ({"positions": 100}, 3), ({"positions": 60}, 2)],
+  ids=["slots", "roomy", "tight"],
+)
+def test_a_row_has_no_more_pictures_than_it_has_room_for(change, pairs):
+  form = Form(
+    num_turns=5, every=2, rows=40, columns=60, patches=24, pinned=5, **change
+  )
+  assert form.pairs == pairs
+
+
 @pytest.mark.parametrize(
   ("change", "message"),
   [

@@ -1,7 +1,10 @@
 import dataclasses
 import hashlib
 import json
+import re
+import resource
 
+import numpy as np
 import pytest
 
 from interaction_jax.core import manifest
@@ -54,6 +57,66 @@ def test_the_same_records_make_the_same_files(folder, several, tmp_path):
   )
   for file in sorted(folder.path.iterdir()):
     assert file.read_bytes() == (again.path / file.name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def page(root):
+  return (root / "docs" / "format.md").read_text()
+
+
+def keys(value):
+  """Every name in what JSON holds, but for names of files."""
+  if isinstance(value, dict):
+    for name, inner in value.items():
+      yield from () if name.endswith(records.SUFFIX) else (name,)
+      yield from keys(inner)
+  elif isinstance(value, list):
+    for inner in value:
+      yield from keys(inner)
+
+
+def test_the_page_on_the_format_names_every_field(folder, page):
+  index = json.loads((folder.path / "index.json").read_bytes())
+  fields = {**folder[0].fields, "labels": []}
+  # What a background job tells is its own.
+  fields["background"] = [{"at": 0, "kind": "done"}]
+  fields = json.loads(json.dumps(fields))
+  found = {*keys({**index, "made": {}}), *keys(fields)}
+  assert {"seal", "pinned", "num_samples", "rows", "speaker"} <= found
+  assert [name for name in sorted(found) if f"`{name}`" not in page] == []
+
+
+def test_the_page_names_every_label(root, page):
+  synthetic = root / "interaction_jax" / "data" / "synthetic"
+  facts = {
+    name
+    for path in (synthetic / "scenarios").glob("*.py")
+    for name in re.findall(r'facts\["(\w+)"\]', path.read_text())
+  }
+  stage = (synthetic / "stage.py").read_text()
+  label = stage[stage.index("def label(") : stage.index("**self.facts")]
+  usual = set(re.findall(r'^      "(\w+)": ', label, re.MULTILINE))
+  assert len(facts) > 10 and {"scenario", "silent_turn"} < usual
+  named = {name for name in facts | usual if f"`{name}`" in page}
+  assert named == facts | usual
+
+
+def test_the_reader_on_the_page_reads_it(folder, several, page):
+  """By itself: it knows nothing of this library."""
+  (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+  assert "interaction_jax" not in code
+  names: dict = {}
+  exec(compile(code, "format.md", "exec"), names)
+  found = list(names["conversations"](folder.path))
+  assert [one["source"] for one in found] == [one.source for one in several]
+  for one, record in zip(found, several, strict=True):
+    np.testing.assert_array_equal(one["heard"], record.heard)
+    np.testing.assert_array_equal(one["voice"], record.voice)
+    np.testing.assert_array_equal(one["pictures"], record.frames)
+    assert one["frames"]["times"] == record.frame_times.tolist()
+    assert [text["text"] for text in one["text_out"]] == [
+      text.text for text in record.text_out
+    ]
 
 
 def test_inspect_adds_up_the_streams(folder):
@@ -120,6 +183,22 @@ def test_nothing_half_stays_behind(several, tmp_path):
   with pytest.raises(ValueError, match="broke off"):
     records.write(tmp_path / "there", some(), made={})
   assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_a_line_and_leaves_nothing(folder, several):
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  # No file may grow beyond a few pages.
+  resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+  try:
+    with pytest.raises(
+      OSError, match=r"00000\.arrayrecord could not be"
+    ) as told:
+      records.write(folder.path, several, made={}, force=True)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  assert "too large" in str(told.value) and "\n" not in str(told.value)
+  assert [path.name for path in folder.path.parent.iterdir()] == ["there"]
+  assert records.inspect(folder.path)["intact"]
 
 
 def test_a_killed_writer_is_cleared_away(several, tmp_path):

@@ -93,3 +93,9 @@ def test_no_image_of_a_tone_appears(target):
 def test_rates_are_positive(rates):
   with pytest.raises(ValueError, match="must be 1 or more"):
     Resampler(*rates)
+
+
+@pytest.mark.parametrize("rate", [2**31 - 1, 383_987])
+def test_rates_that_share_nothing_are_refused_at_once(rate):
+  with pytest.raises(ValueError, match=rf"source={rate} Hz .* above 1 Hz"):
+    Resampler(rate)

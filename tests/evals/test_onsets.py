@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import silero_vad
+import torch
 
 from interaction_jax.data.synthetic import synthesiser
 from interaction_jax.evals import onsets
@@ -13,12 +15,53 @@ def test_a_voice_is_heard_where_it_is():
   rate = clock.SAMPLE_RATE
   samples = np.zeros(4 * rate, np.float32)
   samples[rate : rate + len(speech.samples)] = speech.samples
-  ((begin, end),) = onsets.heard(samples)
+  (((begin, end),),) = onsets.heard([samples])
   # The detector hears windows of 32 ms, and takes a few to be sure.
   assert begin == pytest.approx(1.0, abs=0.2)
   assert end == pytest.approx(1.0 + len(speech.samples) / rate, abs=0.3)
-  assert onsets.heard(np.zeros(rate, np.float32)) == []
+  assert onsets.heard([np.zeros(rate, np.float32)]) == [[]]
+  assert onsets.heard([]) == []
   assert onsets.installed()
+
+
+def test_what_is_heard_in_a_sound_depends_on_no_other():
+  rng = np.random.default_rng(0)
+  rate = clock.SAMPLE_RATE
+  sounds = []
+  for place in range(onsets.ROWS + 3):
+    speech = synthesiser.resample(
+      synthesiser.speak("seven green birds", voice="en-us", rate=150, pitch=40)
+    ).samples
+    # Lengths that no window divides, and one with nothing in it.
+    sound = rng.normal(0, 1e-3, 2 * rate + 331 * place).astype(np.float32)
+    start = int(rng.integers(rate // 2))
+    sound[start:][: len(speech)] += speech[: len(sound) - start]
+    sounds.append(sound)
+  sounds[5] = sounds[5][:0]
+  found = onsets.heard(sounds)
+  assert [bool(spans) for spans in found].count(False) == 1 and not found[5]
+  for place in (0, 7, onsets.ROWS + 2):
+    assert found[place] == onsets.heard([sounds[place]])[0]
+
+
+# The detector is loaded by what later versions of torch give up.
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_is_heard_is_what_the_detector_hears_by_itself():
+  rng = np.random.default_rng(1)
+  speech = synthesiser.resample(
+    synthesiser.speak("two small dogs", voice="en-us", rate=150, pitch=40)
+  ).samples
+  sound = rng.normal(0, 1e-3, 50_001).astype(np.float32)
+  sound[9_000:][: len(speech)] += speech
+  told = silero_vad.get_speech_timestamps(
+    torch.from_numpy(sound),
+    silero_vad.load_silero_vad(),
+    sampling_rate=clock.SAMPLE_RATE,
+    min_speech_duration_ms=100,
+    speech_pad_ms=0,
+  )
+  spans = [(one["start"] / 16_000, one["end"] / 16_000) for one in told]
+  assert spans and onsets.heard([sound]) == [spans]
 
 
 def test_what_is_heard_against_what_is_claimed():

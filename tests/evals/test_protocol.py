@@ -49,6 +49,13 @@ def test_what_it_is_about_begins_with_a_turn(samples, begin):
   assert USUAL.begin(None) == 0.0
 
 
+def test_a_name_has_a_voice():
+  one, other = protocol.line("a", "yes"), protocol.line("a", "no")
+  assert (one.voice, one.rate) == (other.voice, other.rate)
+  voices = {protocol.line(str(n), "yes").voice for n in range(40)}
+  assert len(voices) > 5
+
+
 def test_prompts_are_spoken_the_same_each_time():
   first = protocol.spoken({"a": "count the jumps", "b": "count the jumps"})
   again = protocol.spoken({"a": "count the jumps", "b": "count the jumps"})

@@ -6,7 +6,8 @@ from interaction_jax.evals import suites
 @pytest.mark.parametrize("name", suites.names())
 def test_every_suite_can_be_run(name):
   suite = suites.find(name)
-  assert callable(suite.run)
+  assert callable(suite.run) and callable(suite.table)
+  assert isinstance(suite.RESUMES, bool)
   with pytest.raises(ValueError, match="items=0 must be 1 or more"):
     suite.Options(num_items=0)
 
@@ -26,3 +27,15 @@ def test_every_benchmark_of_the_field_says_what_it_is(name):
 def test_an_unknown_suite_lists_all(name):
   with pytest.raises(ValueError, match=r"there is behaviours, .*charades"):
     suites.find(name)
+
+
+@pytest.mark.parametrize("name", suites.FIELD)
+def test_every_benchmark_of_the_field_has_a_page(name, root):
+  place = root / "docs" / "benchmarks"
+  text = (place / f"{name}.md").read_text()
+  assert "## What is played when\n" in text and "## The layout\n" in text
+  # Whoever compares numbers can look up what they are; a page may say once
+  # what several rows of a name are.
+  rows = [row.name for row in suites.find(name).suite.rows if row.published]
+  assert [x for x in rows if x.rsplit("_", 1)[0] not in text] == []
+  assert f"`{name}`" in (place / "README.md").read_text()

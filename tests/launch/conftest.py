@@ -35,7 +35,7 @@ def launch(root, tmp_path, programs):
       env={"PATH": f"{tmp_path / 'programs'}:/usr/bin:/bin", "HOME": "/"},
       capture_output=True,
       text=True,
-      timeout=300,
+      timeout=1800,
     )
 
   return run

@@ -38,13 +38,18 @@ def experiment():
 """
 
 
-@pytest.fixture
-def line(root, tmp_path):
-  """The command, with a model and a bank that are quick."""
-  bank = tmp_path / "bank"
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+  made = tmp_path_factory.mktemp("speech") / "bank"
   recorder.make(
-    bank, seed=1, num_clips=300, num_shards=1, num_workers=1, num_voices=3
+    made, seed=1, num_clips=300, num_shards=1, num_workers=1, num_voices=3
   )
+  return made
+
+
+@pytest.fixture
+def line(root, tmp_path, bank):
+  """The command, with a model and a bank that are quick."""
   file = tmp_path / "mine.py"
   file.write_text(CONFIG.format(small=root / "tests" / "small.py", bank=bank))
   return [
@@ -54,43 +59,47 @@ def line(root, tmp_path):
   ]
 
 
-def begin(line, around, *more):
-  flags = "--xla_backend_optimization_level=0"
+@pytest.fixture
+def environment(around, quick_flags):
+  return around | {"XLA_FLAGS": quick_flags}
+
+
+def begin(line, environment, *more):
   return subprocess.Popen(
     [*line, *more],
-    env=around | {"XLA_FLAGS": flags},
+    env=environment,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
   )
 
 
-def test_two_processes_train_are_stopped_and_go_on(line, around, tmp_path):
+def test_two_processes_train_are_stopped_and_go_on(line, environment, tmp_path):
   metrics = tmp_path / "run" / "metrics.jsonl"
 
   def steps():
     return metrics.read_text().count("\n") if metrics.exists() else 0
 
-  run = begin(line, around)
+  run = begin(line, environment)
   while run.poll() is None and steps() < 2:
     time.sleep(0.05)
   run.send_signal(signal.SIGTERM)
-  said, _ = run.communicate(timeout=120)
+  said, _ = run.communicate(timeout=1800)
   assert run.returncode == 0, said
   before = steps()
   assert 2 <= before < 500
   # The same line goes on, and ends where it should.
-  run = begin(line, around, f"--set=train.num_steps={before + 1}")
-  said, _ = run.communicate(timeout=240)
+  run = begin(line, environment, f"--set=train.num_steps={before + 1}")
+  said, _ = run.communicate(timeout=1800)
   assert run.returncode == 0, said
   lines = [json.loads(one) for one in metrics.read_text().splitlines()]
   assert [one["step"] for one in lines] == list(range(before + 1))
   assert "[0] " in said
 
 
-def test_one_that_fails_ends_the_others(line, around, tmp_path):
+def test_one_that_fails_ends_the_others(line, environment, tmp_path):
   # Three rows are wanted of each batch of two.
-  run = begin([*line[:-1], "--mesh=data=3"], around)
-  said, _ = run.communicate(timeout=120)
+  run = begin([*line[:-1], "--mesh=data=3"], environment)
+  said, _ = run.communicate(timeout=1800)
   assert run.returncode == 2, said
   assert "ended with 2" in said and "3" in said

@@ -60,7 +60,7 @@ def test_a_run_that_was_asked_to_leave_is_queued_again(
     while not log.exists():
       time.sleep(0.02)
     run.send_signal(signal.SIGTERM)
-  code = run.wait(30)
+  code = run.wait(900)
   said = (tmp_path / "log").read_text().splitlines()
   assert code == int(case == "failed")
   wanted = ["begun", "saved", "requeue 7"] if case == "asked" else ["begun"]

@@ -54,10 +54,12 @@ class Small:
     state = jax.tree.map(jnp.copy, state)
     return self.donating_step(params or self.params, state, turn)
 
-  def absorb(self, state: SessionState, media: Media) -> SessionState:
+  def absorb(
+    self, state: SessionState, media: Media, params: Params | None = None
+  ) -> SessionState:
     """Appends media; `state` is kept."""
     state = jax.tree.map(jnp.copy, state)
-    return self.donating_absorb(self.params, state, media)
+    return self.donating_absorb(params or self.params, state, media)
 
   def turn(
     self, rng: np.random.Generator, batch: int, active: Any = True
@@ -146,8 +148,35 @@ class Small:
 
 
 @pytest.fixture(scope="session")
+def make_small() -> Callable[[], Small]:
+  """A function that builds the small model, with programs not yet traced."""
+  return _small
+
+
+@pytest.fixture(scope="session")
 def small() -> Small:
-  """The small model with drawn weights, those that begin at 0 or 1 as well."""
+  """The small model that laws share."""
+  return _small()
+
+
+@pytest.fixture(scope="session")
+def same_bits() -> Callable[[Any, Any], None]:
+  """A function that fails on the first leaf that differs in any bit."""
+
+  def compare(one: Any, other: Any) -> None:
+    leaves = jax.tree_util.tree_leaves_with_path(one)
+    others = jax.tree.leaves(other)
+    for (path, a), b in zip(leaves, others, strict=True):
+      name = jax.tree_util.keystr(path)
+      a, b = np.asarray(a), np.asarray(b)
+      assert (a.dtype, a.shape) == (b.dtype, b.shape), name
+      assert a.tobytes() == b.tobytes(), f"{name} differs"
+
+  return compare
+
+
+def _small() -> Small:
+  """With drawn weights, those that begin at 0 or 1 as well."""
   cfg = settings.load(SMALL).model
   rng = np.random.default_rng(0)
 
@@ -186,19 +215,3 @@ def small() -> Small:
     forward=program(forward.forward),
     traces=traces,
   )
-
-
-@pytest.fixture(scope="session")
-def same_bits() -> Callable[[Any, Any], None]:
-  """A function that fails on the first leaf that differs in any bit."""
-
-  def compare(one: Any, other: Any) -> None:
-    leaves = jax.tree_util.tree_leaves_with_path(one)
-    others = jax.tree.leaves(other)
-    for (path, a), b in zip(leaves, others, strict=True):
-      name = jax.tree_util.keystr(path)
-      a, b = np.asarray(a), np.asarray(b)
-      assert (a.dtype, a.shape) == (b.dtype, b.shape), name
-      assert a.tobytes() == b.tobytes(), f"{name} differs"
-
-  return compare

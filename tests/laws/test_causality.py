@@ -79,7 +79,7 @@ def test_a_choice_does_not_know_what_it_will_be(
   assert (later.max(axis=2) > 1e-4).all()
 
 
-def test_a_stream_does_not_know_its_future(small, same_bits):
+def test_a_stream_does_not_know_its_future(small, same_bits, quick):
   rng = np.random.default_rng(6)
   turns = [small.turn(rng, ROWS) for _ in range(J)]
   others = turns[:4] + [small.turn(rng, ROWS) for _ in range(J - 4)]
@@ -87,10 +87,9 @@ def test_a_stream_does_not_know_its_future(small, same_bits):
   def stack(turns):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *turns)
 
-  # Unoptimised it compiles in half the time.
   stream = jax.jit(
     functools.partial(steps.stream, cfg=small.cfg, sampling=small.sampling),
-    compiler_options={"xla_backend_optimization_level": 0},
+    compiler_options=quick,
   )
   start = small.start([0, 144_000, 9])
   end, one = stream(small.params, start, stack(turns))

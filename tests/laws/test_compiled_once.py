@@ -13,6 +13,12 @@ ROWS = 3
 
 
 @pytest.fixture(scope="module")
+def small(make_small):
+  """One of its own: other laws take turns of other sizes."""
+  return make_small()
+
+
+@pytest.fixture(scope="module")
 def served(small):
   """A state that has been through everything that may happen to one."""
   rng = np.random.default_rng(7)

@@ -7,7 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from interaction_jax.core import sharding
+from interaction_jax.model import interaction
 from interaction_jax.model import state as states
+from interaction_jax.ops import quantised
 
 ROWS = 3
 MINE = 1
@@ -155,3 +158,38 @@ def test_nothing_changes_after_hours_but_the_tick(small, same_bits, first):
   tick = embed["tick"] | {"phases": jnp.zeros_like(embed["tick"]["phases"])}
   timeless = small.params | {"embed": embed | {"tick": tick}}
   same_bits(small.forward(timeless, late), small.forward(timeless, episode))
+
+
+@pytest.fixture(scope="module")
+def narrow(small):
+  """The same model, its routed experts in a byte a number."""
+  leaves = sharding.by_name(small.params)
+  for name in interaction.routed(small.cfg):
+    leaves[name] = quantised.quantise(leaves[name], "int8")
+  return sharding.nested(leaves)
+
+
+def test_a_quantised_model_says_the_same_alone(small, narrow, same_bits):
+  rng = np.random.default_rng(8)
+  media = small.media(rng, ROWS)
+  turns = [small.turn(rng, ROWS) for _ in range(4)]
+  full = alone = small.start([0, FAR, 9])
+  full = small.absorb(full, media, narrow)
+  mine = jnp.arange(ROWS) == MINE
+  alone = small.absorb(alone, dataclasses.replace(media, active=mine), narrow)
+  wrote = 0
+  for turn in turns:
+    full, said = small.step(full, turn, narrow)
+    quiet = dataclasses.replace(turn, active=mine)
+    alone, same = small.step(alone, others(quiet, np.nan), narrow)
+    same_bits(row((alone, same), MINE), row((full, said), MINE))
+    wrote += int(said.num_text[MINE])
+  assert wrote > 0
+  plain = small.absorb(small.start([0, FAR, 9]), media)
+  _, other = small.step(plain, turns[0])
+  _, ours = small.step(
+    small.absorb(small.start([0, FAR, 9]), media, narrow), turns[0], narrow
+  )
+  assert not np.array_equal(other.gate, ours.gate)
+  # A byte a number moves a gate, by a small part of what gates are.
+  np.testing.assert_allclose(ours.gate, other.gate, atol=0.5)

@@ -22,7 +22,8 @@ def small() -> config.InteractionConfig:
     tiny.backbone, num_layers=3, global_layers=(1,), log_floor=6
   )
   memory = config.MemoryConfig(pinned=4, text=6, media=5, block=7)
-  return dataclasses.replace(tiny, backbone=backbone, memory=memory)
+  text = config.TextConfig(96, 89, first_control=81, logit_divisor=2.0)
+  return dataclasses.replace(tiny, backbone=backbone, memory=memory, text=text)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,18 @@ def tiny():
     (config.ExpertConfig, EXPERTS, {"num_chosen": 6}, "num_chosen=6 exceeds"),
     (config.ExpertConfig, EXPERTS, {"width": -1}, r"expert\w*\.width=-1"),
     (config.TextConfig, TEXT, {"vocab_size": 12}, "vocab_size=12 exceeds"),
+    (
+      config.TextConfig,
+      {**TEXT, "first_control": 1},
+      {"first_control": 2},
+      r"first_control=2 leaves no room for 8 .*; text\.vocab_size=10 would",
+    ),
+    (
+      config.TextConfig,
+      {**TEXT, "first_control": 0},
+      {"first_control": -1},
+      "first_control=-1 leaves no room",
+    ),
   ],
   ids=lambda value: (
     "-".join(value) or None if isinstance(value, dict) else None
@@ -56,8 +68,9 @@ def test_a_wrong_number_is_refused_by_name(kind, good, bad, message):
     ({"dense_layers": (-1,)}, r"backbone\.dense_layers=\(-1,\)"),
     ({"log_floor": 0}, r"backbone\.log_floor=0"),
     ({"width": 0}, r"backbone\.width=0"),
+    ({"bias_features": 0}, r"backbone\.bias_features=0"),
   ],
-  ids=["global", "dense", "floor", "width"],
+  ids=["global", "dense", "floor", "width", "features"],
 )
 def test_a_wrong_backbone_is_refused_by_name(tiny, change, message):
   with pytest.raises(ValueError, match=message):

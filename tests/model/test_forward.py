@@ -16,7 +16,6 @@ from interaction_jax.turns.schema import Episode
 
 B, J = 2, 4
 # Unoptimised, programs compile in half the time.
-QUICK = {"xla_backend_optimization_level": 0}
 # Packed rows are shorter, and sums over them come in other orders.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -71,14 +70,14 @@ def episode(cfg):
 POSITIONS = [6 + 4 * 5 + 2 * 4 + 7 + 4, 2 + 3 * 5 + 1 * 4 + 1 + 2]
 
 
-def run(cfg, weights, episode, **kwargs):
+def run(cfg, weights, episode, quick, **kwargs):
   program = functools.partial(forward, cfg=cfg, **kwargs)
-  return jax.jit(program, compiler_options=QUICK)(weights, episode)
+  return jax.jit(program, compiler_options=quick)(weights, episode)
 
 
 @pytest.fixture(scope="module")
-def seen(cfg, weights, episode):
-  return run(cfg, weights, episode)
+def seen(cfg, weights, episode, quick):
+  return run(cfg, weights, episode, quick)
 
 
 def test_shapes(cfg, seen):
@@ -96,8 +95,8 @@ def test_every_real_position_is_there_once(cfg, seen):
   assert seen.dropped.tolist() == [0, 0]
 
 
-def test_packing_tightly_changes_nothing(cfg, weights, episode, seen):
-  tight = run(cfg, weights, episode, length=max(POSITIONS))
+def test_packing_tightly_changes_nothing(cfg, weights, episode, seen, quick):
+  tight = run(cfg, weights, episode, quick, length=max(POSITIONS))
   for name in ("logits", "gate", "hidden"):
     np.testing.assert_allclose(
       getattr(tight, name), getattr(seen, name), **CLOSE, err_msg=name
@@ -112,7 +111,7 @@ def test_what_does_not_fit_is_counted(cfg, weights, episode):
   assert dropped.tolist() == [POSITIONS[0] - 20, POSITIONS[1] - 20]
 
 
-def test_what_is_not_real_is_not_read(cfg, weights, episode, seen):
+def test_what_is_not_real_is_not_read(cfg, weights, episode, seen, quick):
   """Padding turns, text beyond its count, and a voice that did not sound."""
   text_in = jnp.arange(cfg.turn.text_in) >= episode.num_text_in[..., None]
   text_out = jnp.arange(cfg.turn.text_out) >= episode.num_text_out[..., None]
@@ -129,6 +128,6 @@ def test_what_is_not_real_is_not_read(cfg, weights, episode, seen):
     pinned=episode.pinned.at[1, 2:].set(1),
   )
   assert not np.array_equal(other.text_out, episode.text_out)
-  again = run(cfg, weights, other)
+  again = run(cfg, weights, other, quick)
   for name in ("logits", "gate", "hidden"):
     np.testing.assert_array_equal(getattr(again, name), getattr(seen, name))

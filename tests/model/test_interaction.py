@@ -17,9 +17,7 @@ def cfg(root):
 
 
 @pytest.fixture(scope="module")
-def weights(cfg):
-  # Unoptimised it compiles in a fraction of the time.
-  quick = {"xla_backend_optimization_level": 0}
+def weights(cfg, quick):
   init = functools.partial(interaction.init, cfg=cfg)
   return jax.jit(init, compiler_options=quick)(jax.random.key(3))
 
@@ -53,6 +51,15 @@ def test_every_weight_is_drawn_by_itself(weights):
     if leaf.ndim > 1 and np.asarray(leaf).std() > 0
   ]
   assert len(set(drawn)) == len(drawn) > 30
+
+
+def test_shapes_are_those_of_the_weights(cfg, weights):
+  shapes = interaction.shapes(cfg)
+  assert jax.tree.structure(shapes) == jax.tree.structure(weights)
+  for shape, leaf in zip(
+    jax.tree.leaves(shapes), jax.tree.leaves(weights), strict=True
+  ):
+    assert (shape.shape, shape.dtype) == (leaf.shape, leaf.dtype)
 
 
 def test_every_weight_has_its_letters(cfg, weights):

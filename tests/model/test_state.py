@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
-from interaction_jax.core import settings
+from interaction_jax.core import settings, sharding
 from interaction_jax.model import state as states
 from interaction_jax.turns.vocabulary import Control
 
@@ -38,6 +39,32 @@ def test_a_session_begins_in_silence(cfg):
   assert not state.voice.any()
   assert not state.memory.counts.any()
   assert state.mel.shape == (B, cfg.flow.past_frames, cfg.vocoder.num_mels)
+
+
+def test_the_arrays_of_a_state_are_known_without_one(cfg):
+  named, tree = states.shapes(B, cfg=cfg)
+  state = start(cfg)
+  assert tree == jax.tree.structure(state)
+  found = {name: (leaf.shape, leaf.dtype) for name, leaf in named}
+  wanted = sharding.by_name(state)
+  assert found == {name: (x.shape, x.dtype) for name, x in wanted.items()}
+
+
+def test_sessions_lie_with_their_experts_and_heads(cfg):
+  # 3 sessions; window layers have 3 key heads of 8, global ones 5 of 7.
+  mesh = sharding.planned("expert=3")
+  named, _ = states.shapes(B, cfg=cfg)
+  places = states.places(B, mesh, cfg=cfg)
+  rows = ("data", "fsdp", "expert")
+  for (name, _), place in zip(named, places, strict=True):
+    ring = name.endswith(("/keys", "/values"))
+    heads = (None, "tensor") if ring else ()
+    assert place.spec == PartitionSpec(rows, *heads), name
+
+
+def test_rows_that_cannot_be_spread_are_refused(cfg):
+  with pytest.raises(ValueError, match=r"B=3 .*4"):
+    states.places(B, sharding.planned("data=4"), cfg=cfg)
 
 
 def test_a_session_may_begin_at_any_turn(cfg):

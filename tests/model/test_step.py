@@ -12,7 +12,7 @@ from interaction_jax.model import interaction
 from interaction_jax.model import state as states
 from interaction_jax.model import step as steps
 from interaction_jax.model.backbone import memory
-from interaction_jax.turns.schema import Media
+from interaction_jax.turns.schema import Media, TurnInput
 from interaction_jax.turns.vocabulary import CHANNELS, SPEAKERS, Control
 
 FIRST = 5
@@ -88,3 +88,50 @@ def test_more_than_a_block_is_refused(cfg):
     jax.eval_shape(
       functools.partial(steps.absorb, cfg=cfg), weights, state, media
     )
+
+
+@pytest.mark.parametrize("name", sorted(settings.shipped()))
+def test_every_shipped_config_has_turns(name):
+  """Traced at its own size, and nothing drawn."""
+  cfg = settings.load(name).model
+  # A period of layers, dense and with experts, window and global.
+  few = range(6)
+  backbone = dataclasses.replace(
+    cfg.backbone,
+    num_layers=len(few),
+    global_layers=tuple(i for i in cfg.backbone.global_layers if i in few),
+    dense_layers=tuple(i for i in cfg.backbone.dense_layers if i in few),
+  )
+  cfg = dataclasses.replace(cfg, backbone=backbone)
+  video, rows = cfg.video, 2
+
+  def zeros(*shape, kind=jnp.int32):
+    return jnp.zeros(shape, kind)
+
+  def run(key):
+    params = interaction.init(key, cfg=cfg)
+    state = states.start(zeros(rows, kind=jnp.uint32), cfg=cfg)
+    every = zeros(rows, kind=bool)
+    canvas = (video.rows * video.patch, video.columns * video.patch)
+    media = Media(
+      # As much text as there is room for beside a pair of frames.
+      active=every,
+      text=zeros(rows, cfg.memory.block - video.num_patches),
+      num_text=zeros(rows),
+      pinned=every,
+      frames=zeros(rows, video.frames, *canvas, 3, kind=jnp.uint8),
+      has_frames=every,
+    )
+    state = steps.absorb(params, state, media, cfg=cfg)
+    turn = TurnInput(
+      active=every,
+      heard=zeros(rows, 3200, kind=jnp.float32),
+      text=zeros(rows, cfg.turn.text_in),
+      num_text=zeros(rows),
+    )
+    state, output = steps.step(params, state, turn, cfg=cfg)
+    return output.text, output.voice, state.memory.counts
+
+  assert cfg.memory.block >= video.num_patches + cfg.turn.text_in
+  shapes = [leaf.shape for leaf in jax.eval_shape(run, jax.random.key(0))]
+  assert shapes == [(rows, cfg.turn.text_out), (rows, 3200), (rows, 3)]

@@ -159,19 +159,6 @@ def test_an_expert_past_the_last_adds_nothing():
   np.testing.assert_array_equal(got[2], 0)
 
 
-def test_across_without_a_mesh_is_the_dispatch_itself():
-  x, weights = draw(4, 6)
-  routing = routed(spread(4, 2, 6))
-
-  def way(x, routing, weights):
-    return dispatch.across(dispatch.gathered, x, routing, weights)
-
-  np.testing.assert_array_equal(
-    jax.jit(way)(x, routing, weights),
-    jax.jit(dispatch.gathered)(x, routing, weights),
-  )
-
-
 def logits(length, num_experts, num_shared, seed=0):
   numbers = np.random.default_rng(seed)
   return (
@@ -251,12 +238,3 @@ def test_shared_experts_are_weighted_before_their_last_product():
   )
   wanted = loop(x, both, dispatch.ExpertWeights(gate, up, down))
   np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-4)
-
-
-def test_grouped_matmul_leaves_rows_past_the_last_group_zero():
-  x, weights = draw(3, 7)
-  sizes = jnp.asarray([2, 0, 3], jnp.int32)
-  got = dispatch.grouped_matmul(x, weights.gate, sizes)
-  np.testing.assert_allclose(got[:2], x[:2] @ weights.gate[0], atol=1e-5)
-  np.testing.assert_allclose(got[2:5], x[2:5] @ weights.gate[2], atol=1e-5)
-  np.testing.assert_array_equal(got[5:], 0)

@@ -105,6 +105,37 @@ def test_bins_equal_those_of_transformers(name, front_end):
   assert (to_bound[differ] < 2e-4).all()
 
 
+def test_no_sound_has_as_many_frames_as_in_transformers():
+  """By itself it is refused there; beside another sound it has none."""
+  from transformers.models.inkling import feature_extraction_inkling
+
+  extractor = feature_extraction_inkling.InklingFeatureExtractor()
+  sounds = [np.zeros(0, "float32"), hiss(0.1, 0.1)]
+  found = extractor(sounds, sampling_rate=RATE, return_tensors="np")
+  real = found["input_features_mask"]
+  assert real.sum(axis=1).tolist() == [0, 2]
+  assert on_host(sounds[0], DMEL).shape == (0, 80)
+  assert on_device(sounds[0], DMEL).shape == (0, 80)
+
+
+@pytest.mark.parametrize("front_end", [on_device, on_host])
+def test_what_is_not_a_number_has_the_level_it_has_in_transformers(front_end):
+  sound = hiss(0.25, 0.1)
+  sound[1700] = np.nan
+  ours, theirs = front_end(sound, DMEL), reference(sound)
+  # The sample lies in the windows of two frames.
+  assert np.isnan(theirs).all(axis=1).tolist() == [
+    False,
+    False,
+    True,
+    True,
+    False,
+  ]
+  levels = spectral.quantize(ours, **LEVELS)
+  np.testing.assert_array_equal(levels, nearest(theirs))
+  assert (levels[2:4] == 0).all()
+
+
 @pytest.mark.parametrize("window", [400, 640, 1600])
 def test_filters_equal_those_of_transformers(window):
   from transformers import audio_utils

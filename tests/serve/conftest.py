@@ -8,6 +8,9 @@ import base64
 import contextlib
 import dataclasses
 import json
+import os
+import secrets
+import selectors
 import socket
 import threading
 import time
@@ -22,6 +25,7 @@ from websockets.sync.client import connect
 from interaction_jax.core import settings
 from interaction_jax.data.synthetic import world
 from interaction_jax.model import interaction
+from interaction_jax.model import state as states
 from interaction_jax.model.config import SamplingConfig, TextConfig
 from interaction_jax.serve import models
 from interaction_jax.serve.access import Access
@@ -29,10 +33,13 @@ from interaction_jax.serve.conversation import Turn
 from interaction_jax.serve.driver import Said
 from interaction_jax.serve.engine import Engine
 from interaction_jax.serve.events import Event
+from interaction_jax.serve.pace import PaceConfig
 from interaction_jax.serve.protocol.limit import LimitConfig
 from interaction_jax.serve.protocol.lobby import Lobby
 from interaction_jax.serve.server import Place, Server, app
 from interaction_jax.turns import clock
+from interaction_jax.turns import vocabulary as vocabularies
+from interaction_jax.turns.vocabulary import Control, Vocabulary
 
 # It writes much and speaks in about half of its turns.
 LIVELY = SamplingConfig(temperature=1.0, flow_steps=1)
@@ -69,13 +76,27 @@ def params(cfg):
 
 
 @pytest.fixture(scope="session")
-def model(cfg, params):
-  return models.of(params, cfg=cfg, words=world.vocabulary(), name="small")
+def model(cfg, params, tmp_path_factory):
+  model = models.of(params, cfg=cfg, words=world.vocabulary(), name="small")
+  # Compiling takes longer than all else: engines of all tests, and of all
+  # processes that run some of them, do it once.
+  folder = tmp_path_factory.getbasetemp()
+  folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+  return dataclasses.replace(model, cache=folder / "programs")
 
 
 @pytest.fixture(scope="session")
 def lively():
   return LIVELY
+
+
+@pytest.fixture(scope="session")
+def unhurried():
+  """A pace by which nothing is late.
+
+  The machine may be busy with other tests; then an engine lets nobody in.
+  """
+  return PaceConfig(deadline_ms=60_000.0)
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +117,58 @@ def movie(tmp_path_factory):
 
 
 NUM = 3
+
+
+class Fast(asyncio.SelectorEventLoop):
+  """A loop that sleeps as long as it likes in no time.
+
+  What comes first by its clock comes first, however busy the machine is. Only
+  for what waits for nobody else, such as a thread.
+  """
+
+  class Selector(selectors.DefaultSelector):
+    now = 0.0
+
+    def select(self, timeout=None):
+      if timeout is None:
+        return super().select()
+      self.now += max(timeout, 0.0)
+      return super().select(0)
+
+  def __init__(self):
+    self._waits = self.Selector()
+    super().__init__(self._waits)
+
+  def time(self):
+    return self._waits.now
+
+  def stand_still(self, seconds):
+    """As where something blocks it: time passes, and nothing else does."""
+    self._waits.now += seconds
+
+
+@pytest.fixture
+def fast():
+  """Runs a coroutine in a loop whose waiting takes no time."""
+
+  def fast(work):
+    with asyncio.Runner(loop_factory=Fast) as runner:
+      return runner.run(work)
+
+  return fast
+
+
+def waiting(true, seconds=300):
+  """Until something holds that another thread brings about."""
+  until = time.monotonic() + seconds
+  while not true():
+    assert time.monotonic() < until, "it never came"
+    time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", name="waiting")
+def _waiting():
+  return waiting
 
 
 class Running:
@@ -128,13 +201,13 @@ class Running:
 
   def __exit__(self, *_):
     self.server.should_exit = True
-    self._thread.join(60)
+    self._thread.join(600)
     assert not self._thread.is_alive(), "the server did not end"
     assert self.failure is None
 
   def wait(self):
     """Until the engine is there."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while self.lobby.engine is None:
       assert time.monotonic() < until, "the engine did not come"
       time.sleep(0.01)
@@ -142,14 +215,12 @@ class Running:
 
   def settle(self):
     """Until everybody who left is gone."""
-    until = time.monotonic() + 20
-    while self.lobby.talks and time.monotonic() < until:
-      time.sleep(0.01)
+    waiting(lambda: not self.lobby.talks)
     return self
 
   def do(self, work):
     """Has something done in the server's loop."""
-    return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+    return asyncio.run_coroutine_threadsafe(work, self._loop).result(300)
 
   def _run(self):
     async def serve():
@@ -170,7 +241,7 @@ def running():
 
 
 @pytest.fixture(scope="session")
-def serving(model, lively):
+def serving(model, lively, unhurried):
   """Makes a server that is not running yet."""
 
   def serving(
@@ -188,6 +259,7 @@ def serving(model, lively):
         model,
         sessions=NUM,
         sampling=lively,
+        pace=unhurried,
         snapshots=snapshots,
         snapshot_every_s=0.2,
       )
@@ -208,7 +280,9 @@ class Wire:
   """A client that says exactly what it is told to."""
 
   def __init__(self, at, path, **options):
-    self._connection = connect(f"ws://{at}{path}", **options)
+    # However busy the machine is: nothing of this is about a slow network.
+    patient = {"open_timeout": 300, "close_timeout": 300, "ping_interval": None}
+    self._connection = connect(f"ws://{at}{path}", **patient, **options)
 
   def __enter__(self):
     self._socket = self._connection.__enter__()
@@ -239,19 +313,21 @@ class Wire:
 
   def receive(self):
     """What comes next."""
-    return self._socket.recv(timeout=60)
+    return self._socket.recv(timeout=300)
 
   def closed(self):
     """The code of the close, once the server closes."""
     with pytest.raises(ConnectionClosed) as caught:
       while True:
-        self._socket.recv(timeout=60)
+        self._socket.recv(timeout=300)
     return caught.value.rcvd.code if caught.value.rcvd else 1006
 
 
 @pytest.fixture
 def wire(served):
   """Opens connections, and closes them in the end."""
+  # Those who came by other ways may still be on theirs out.
+  served.settle()
   with contextlib.ExitStack() as stack:
 
     def wire(path, at=None, **options):
@@ -259,6 +335,15 @@ def wire(served):
 
     yield wire
   served.settle()
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+  """Sessions whose clients name no seed have this one.
+
+  What a model that was drawn at random says is chance, or would be.
+  """
+  monkeypatch.setattr(secrets, "randbits", lambda bits: 3)
 
 
 @pytest.fixture(scope="session")
@@ -298,3 +383,96 @@ def noise():
     return base64.b64encode(samples.tobytes()).decode()
 
   return noise
+
+
+HUM = "hum"
+
+KEYS = (
+  Control.DELEGATE,
+  Control.CALL,
+  " weather in paris",
+  " weather in rome",
+  " instead weather in oslo",
+  " cancel",
+  " set a timer for two seconds",
+  ' {"tool":"calculator","expression":"17*23"}',
+)
+
+
+class Typist:
+  """A small model that writes what the sound of a turn stands for.
+
+  Its layers add next to nothing, so the sound at the end of a turn decides;
+  text and gate are solved for. A key makes it write one token, and `HUM` makes
+  it speak. What it reads it never tells, but its bits depend on all of it.
+
+  Attributes:
+    model: to be served like any other.
+  """
+
+  def __init__(self, model):
+    first, size = model.cfg.text.first_control, model.words.table_size
+    texts = [key for key in KEYS if isinstance(key, str)]
+    plain = vocabularies.train(texts, size=first)
+    # A task is one token.
+    plain.tokenizer.add_tokens(texts)
+    words = Vocabulary(plain.tokenizer, size, first)
+    self.tokens = {
+      key: plain.tokenizer.token_to_id(key)
+      if key in texts
+      else words.id_of(key)
+      for key in KEYS
+    }
+    params = jax.tree.map(lambda leaf: leaf, model.params)
+    for layer in params["backbone"]["layers"].values():
+      layer["attention"]["out"] *= 0.02
+      layer["feed"]["down"] *= 0.02
+      if "shared_down" in layer["feed"]:
+        layer["feed"]["shared_down"] *= 0.02
+    x = self._contexts(params, model.cfg)
+    end = words.id_of(Control.END)
+    # Behind every key, behind silence and a hum, and behind every token.
+    wanted = [*self.tokens.values(), *[end] * (2 + len(KEYS))]
+    inverse = 40 * np.linalg.pinv(x)
+    table = np.zeros(params["heads"]["text"]["table"].shape, np.float32)
+    for token in set(wanted):
+      table[token] = inverse @ [float(one == token) for one in wanted]
+    params["heads"]["text"]["table"] = jnp.asarray(table)
+    hums = [float(place == len(KEYS) + 1) for place in range(len(x))]
+    params["heads"]["gate"]["weight"] = jnp.asarray(inverse @ hums, jnp.float32)
+    params["heads"]["gate"]["bias"] = jnp.asarray(-20.0, jnp.float32)
+    self.model = dataclasses.replace(
+      model, params=params, words=words, name="typist", digest="typist"
+    )
+
+  def sound(self, key):
+    """A turn that makes it write, or speak; None: neither."""
+    if key is None:
+      return np.zeros(clock.SAMPLES, np.float32)
+    rng = np.random.default_rng([*KEYS, HUM].index(key))
+    tones = rng.uniform(80, 7500, 9)
+    t = np.arange(clock.SAMPLES) / clock.SAMPLE_RATE
+    waves = np.sin(2 * np.pi * tones[:, None] * t)
+    return (rng.uniform(0.001, 0.1, 9) @ waves).astype(np.float32)
+
+  def _contexts(self, params, cfg):
+    """What its heads see: behind each sound, and behind each token."""
+    sounds = np.stack([self.sound(key) for key in [*KEYS, None, HUM]])
+    seeds = np.zeros(len(sounds), np.uint32)
+
+    @jax.jit
+    def run(params):
+      made = interaction.bind(params, cfg=cfg)
+      tail = states.start(jnp.asarray(seeds), cfg=cfg).heard_tail
+      tail, _ = interaction.listen(tail, jnp.asarray(sounds), cfg=cfg)
+      _, levels = interaction.listen(tail, jnp.asarray(sounds), cfg=cfg)
+      tokens = jnp.asarray([list(self.tokens.values())])
+      return made.embed.heard(levels)[:, -1], made.embed.written(tokens)[0]
+
+    x = np.concatenate([np.asarray(one, np.float64) for one in run(params)])
+    return x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True))
+
+
+@pytest.fixture(scope="session")
+def typist(model):
+  return Typist(model)

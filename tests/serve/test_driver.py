@@ -67,7 +67,7 @@ def test_full_turns_are_run_and_handed_out(driver, seat, said, cfg):
   push(driver, other, cfg, 2)
   found = []
   while len(found) < 5:
-    found += said.get(timeout=60)
+    found += said.get(timeout=300)
   by_seat = {
     each: [one.turn for seat, one in found if seat is each]
     for each in (one, other)
@@ -100,4 +100,4 @@ def test_after_the_end_nothing_is_done(slots):
   driver.start()
   driver.stop()
   with pytest.raises(RuntimeError, match="has ended"):
-    driver.tell(lambda: 5).result(timeout=5)
+    driver.tell(lambda: 5).result(timeout=300)

@@ -1,12 +1,15 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from interaction_jax.core import checkpoint, settings
+from interaction_jax.core import checkpoint, settings, sharding
 from interaction_jax.data.synthetic import world
+from interaction_jax.model import interaction
+from interaction_jax.ops import quantised
 from interaction_jax.serve import models
 
 
@@ -126,6 +129,62 @@ def test_a_model_from_before_losses_were_told_is_completed(
   assert found["lost"].shape == (2, cfg.backbone.width)
   assert not np.asarray(found["lost"]).any()
   assert found["lost"].sharding == found["phases"].sharding
+
+
+@pytest.mark.parametrize("mesh", [None, "cpu"])
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_routed_experts_may_take_a_byte_a_number(
+  saved, cfg, params, kind, mesh
+):
+  plain = models.load(saved)
+  model = models.load(saved, mesh=mesh, quantise={"experts": kind})
+  assert model.quantise == {"experts": kind} and plain.quantise == {}
+  assert model.digest != plain.digest
+  stored, found = sharding.by_name(params), model.params
+  experts = interaction.routed(cfg)
+  assert experts == tuple(
+    f"backbone/layers/1/feed/{name}" for name in ("gate", "up", "down")
+  )
+  for name in experts:
+    leaf = functools.reduce(lambda node, key: node[key], name.split("/"), found)
+    wanted = quantised.quantise(stored.pop(name), kind)
+    np.testing.assert_array_equal(leaf.values, wanted.values)
+    np.testing.assert_allclose(leaf.scales, wanted.scales, rtol=1e-6)
+  rest = sharding.by_name(found)
+  for name, leaf in stored.items():
+    np.testing.assert_array_equal(rest[name], leaf)
+  saving = plain.nbytes - model.nbytes
+  sizes = cfg.backbone.experts
+  numbers = 3 * sizes.num_routed * cfg.backbone.width * sizes.width
+  scales = sizes.num_routed * (2 * sizes.width + cfg.backbone.width)
+  assert saving == 3 * numbers - 4 * scales > 0
+
+
+def test_a_model_in_memory_may_be_quantised_too(cfg, params, saved):
+  words = world.vocabulary()
+  chosen = {"experts": "int8"}
+  one = models.of(params, cfg=cfg, words=words, quantise=chosen)
+  other = models.load(saved, quantise=chosen)
+  for a, b in zip(
+    jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True
+  ):
+    np.testing.assert_array_equal(a, b)
+  plain = models.of(params, cfg=cfg, words=words)
+  assert one.digest != plain.digest and one.quantise == chosen
+
+
+def test_what_cannot_be_quantised_is_refused(cfg, params, saved):
+  with pytest.raises(ValueError, match=r"quantise=.*'int4' is not known"):
+    models.load(saved, quantise={"experts": "int4"})
+  backbone = dataclasses.replace(cfg.backbone, dense_layers=(0, 1))
+  dense = dataclasses.replace(cfg, backbone=backbone)
+  with pytest.raises(ValueError, match="the model has no routed experts"):
+    models.of(
+      params,
+      cfg=dense,
+      words=world.vocabulary(),
+      quantise={"experts": "int8"},
+    )
 
 
 def test_programs_are_kept_in_the_cache_of_the_user(monkeypatch, tmp_path):

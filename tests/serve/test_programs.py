@@ -9,17 +9,6 @@ from interaction_jax.serve import programs
 from interaction_jax.serve.session import Session
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-  return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def model(model, cache):
-  """A model of its own, whose programs go to the cache."""
-  return dataclasses.replace(model, cache=cache, _compiled={})
-
-
 def test_a_block_must_hold_a_pair_of_frames(cfg, params):
   memory = dataclasses.replace(cfg.memory, block=cfg.video.num_patches)
   narrow = dataclasses.replace(cfg, memory=memory)
@@ -51,10 +40,12 @@ def test_place_copies():
   assert np.asarray(placed).sum() == 64 * 63 / 2
 
 
-def test_kept_programs_make_the_same_bits(model, lively, cache):
+def test_kept_programs_make_the_same_bits(model, lively, tmp_path):
+  # It compiles them itself; those of the other tests may have been read.
+  model = dataclasses.replace(model, cache=tmp_path, _compiled={})
   audio = np.random.default_rng(0).normal(0, 0.1, 6400)
   expected = Session(model, sampling=lively).push(audio)
-  (file,) = cache.iterdir()
+  (file,) = tmp_path.iterdir()
   second = dataclasses.replace(model, _compiled={})
   # The second start traces nothing.
   jax.config.update("jax_no_tracing", True)

@@ -1,11 +1,17 @@
+import hashlib
 import json
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
 from interaction_jax.serve import recording
+from interaction_jax.serve.background.agent import Agent
+from interaction_jax.serve.background.office import Note
+from interaction_jax.serve.background.tools.numbers import Calculator
 from interaction_jax.serve.recording import Request
+from interaction_jax.turns.vocabulary import Control
 
 
 def write(path, seconds, rate=16_000):
@@ -85,6 +91,50 @@ def test_eight_channels_of_another_rate(run, tmp_path):
   assert read(folder / "input.wav")[4000] == pytest.approx(0.25, abs=1e-3)
 
 
+def film(path):
+  """A second of a phone's film: a tone, and a picture that lies on its side."""
+  pixels = np.zeros((40, 60, 3), np.uint8)
+  pixels[:, :30] = 255
+  with av.open(str(path), "w") as container:
+    video = container.add_stream("mpeg4", rate=10)
+    video.width, video.height, video.pix_fmt = 60, 40, "yuv420p"
+    video.set_display_rotation(-90)
+    audio = container.add_stream("aac", rate=48_000, layout="mono")
+    for _ in range(10):
+      frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+      container.mux(video.encode(frame.reformat(format="yuv420p")))
+    tone = 0.5 * np.sin(2 * np.pi * 300 * np.arange(48_000) / 48_000)
+    for first in range(0, 48_000, 1024):
+      part = np.zeros((1, 1024), np.float32)
+      piece = tone[first : first + 1024]
+      part[0, : len(piece)] = piece
+      sound = av.AudioFrame.from_ndarray(part, "fltp", "mono")
+      sound.sample_rate, sound.pts = 48_000, first
+      container.mux(audio.encode(sound))
+    for stream in (video, audio):
+      container.mux(stream.encode())
+  return path
+
+
+def test_a_film_is_heard_and_seen_upright(run, cfg, tmp_path):
+  path = film(tmp_path / "film.mp4")
+  folder, told = run(path, video=path)
+  assert told["input"]["name"] == told["video"]["name"] == "film.mp4"
+  assert told["input"]["seconds"] == pytest.approx(1.0, abs=0.05)
+  middle = read(folder / "input.wav")[4000:12_000]
+  assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.354, rel=0.05)
+  every = cfg.video.every
+  seen = [turn for turn, saw in enumerate(told["turns"]["saw"]) if saw]
+  # A coder may add a bit of sound, in which there is no picture any more.
+  assert seen == list(range(0, 5, every))
+  frames = np.load(folder / "frames.npz")
+  assert sorted(frames) == [f"{turn:06d}" for turn in seen]
+  pair = frames["000000"]
+  # What was on the left is above: the phone was turned clockwise.
+  assert pair.shape == (2, 12, 6, 3)
+  assert pair[:, 2:5, 1:5].min() > 200 and pair[:, 7:9, 1:5].max() < 50
+
+
 def test_a_session_is_replaced_only_by_force(run, sound):
   folder, first = run(sound)
   with pytest.raises(FileExistsError, match="holds a session already; --force"):
@@ -103,6 +153,37 @@ def test_what_is_no_session_is_left_alone(run, sound, tmp_path):
   assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
+def test_what_lies_beside_a_session_is_left_alone(run, sound):
+  folder, _ = run(sound)
+  (folder / "notes.txt").write_text("mine")
+  with pytest.raises(FileExistsError, match=r"holds notes\.txt beside a sess"):
+    run(sound, force=True)
+  assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "file/below/that"])
+def test_a_folder_cannot_lie_in_a_file(run, sound, tmp_path, out):
+  (tmp_path / "file").write_text("mine")
+  before = set(tmp_path.iterdir())
+  with pytest.raises(OSError, match=r"is a file, not a folder|is left alone"):
+    run(sound, out=out, force=True)
+  assert set(tmp_path.iterdir()) == before
+  assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_every_file_is_listed_with_its_digest(run, sound, movie):
+  folder, told = run(sound, video=movie)
+  names = {path.name for path in folder.iterdir()} - {"session.json"}
+  assert set(told["files"]) == names == {
+    "input.wav", "frames.npz", "output.wav", "stereo.wav", "events.jsonl",
+  }  # fmt: skip
+  for name, digest in told["files"].items():
+    content = (folder / name).read_bytes()
+    assert digest == hashlib.sha256(content).hexdigest()
+  assert set(told["seals"]) == set(told) - {"seals"}
+  assert recording.edited(folder, told) == ()
+
+
 def test_nothing_half_written_stays(model, lively, sound, tmp_path):
   def fail(folder):
     assert (folder / "session.json").exists()
@@ -112,6 +193,15 @@ def test_nothing_half_written_stays(model, lively, sound, tmp_path):
   before = set(tmp_path.iterdir())
   with pytest.raises(RuntimeError, match="no picture"):
     recording.record(lambda: model, request, tmp_path / "out", finish=fail)
+  assert set(tmp_path.iterdir()) == before
+
+
+def test_what_no_wav_file_holds_is_refused(run, sound, tmp_path, monkeypatch):
+  assert 18.5 < recording._MOST_SAMPLES / 16_000 / 3600 < 18.7
+  monkeypatch.setattr(recording, "_MOST_SAMPLES", 20_799)
+  before = set(tmp_path.iterdir())
+  with pytest.raises(ValueError, match=r"said\.wav is longer than .* hours"):
+    run(sound)
   assert set(tmp_path.iterdir()) == before
 
 
@@ -125,6 +215,17 @@ def test_text_after_the_end_is_refused(run, sound, tmp_path):
 def test_text_before_the_beginning_is_refused(sound):
   with pytest.raises(ValueError, match=r"'x' at -0\.1 s is before"):
     Request(sound, texts=((-0.1, "x"),))
+
+
+def test_text_in_another_encoding_is_refused(sound):
+  with pytest.raises(ValueError, match=r"caf\\udce9' holds '\\udce9', which"):
+    Request(sound, texts=((0.1, b"caf\xe9".decode(errors="surrogateescape")),))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_refused_before_anything_is_read(seed, tmp_path):
+  with pytest.raises(ValueError, match=f"seed={seed} must lie in 0 to"):
+    Request(tmp_path / "none.wav", seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -172,3 +273,47 @@ def test_a_damaged_description_is_refused(run, sound, tmp_path):
       recording.read(folder)
   with pytest.raises(ValueError, match="holds no session"):
     recording.read(tmp_path / "nowhere")
+
+
+SUM = ' {"tool":"calculator","expression":"17*23"}'
+
+
+def test_what_a_background_model_found_is_kept(typist, lively, tmp_path):
+  keys = [Control.CALL, SUM, *[None] * 6]
+  samples = np.concatenate([typist.sound(key) for key in keys])
+  soundfile.write(tmp_path / "typed.wav", samples, 16_000, subtype="FLOAT")
+  told = recording.record(
+    lambda: typist.model,
+    Request(tmp_path / "typed.wav", sampling=lively),
+    tmp_path / "out",
+    background=Agent([Calculator()]),
+  )
+  (note,) = recording.notes(told)
+  assert note.text == "391" and note.about["task"] == SUM.strip()
+  assert recording.notes(recording.read(tmp_path / "out")) == [note]
+  lines = (tmp_path / "out" / "events.jsonl").read_text().splitlines()
+  seen = [json.loads(line) for line in lines]
+  (read,) = [event for event in seen if event["payload"].get("text") == "391"]
+  assert read["kind"] == "call_result" and read["turn"] == note.turn
+  assert told["turns"]["text"][1] == [typist.tokens[SUM]]
+
+
+def test_sessions_without_a_background_model_have_no_notes(run, sound):
+  _, told = run(sound)
+  assert told["notes"] == [] == recording.notes({})
+
+
+@pytest.mark.parametrize("entry", [None, [1, "x"], ["1", "x", {}], [1, 2, {}]])
+def test_notes_that_are_damaged_are_told(entry):
+  good = [3, "x", {"job": 1}]
+  assert recording.notes({"notes": [good]}) == [Note(3, "x", {"job": 1})]
+  with pytest.raises(ValueError, match=r"damaged: notes=.* must be a turn"):
+    recording.notes({"notes": [good, entry]})
+
+
+def test_turns_are_heeded_as_they_come(sound, model, lively, tmp_path):
+  heeded = []
+  request = Request(sound, sampling=lively)
+  recording.record(lambda: model, request, tmp_path / "out", heed=heeded.append)
+  assert heeded[-1] is None
+  assert [step.turn.index for step in heeded[:-1]] == list(range(7))

@@ -1,7 +1,9 @@
 import json
 import logging
+import os
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -12,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from interaction_jax.serve import server
 from interaction_jax.serve.access import Access
 from interaction_jax.serve.protocol.lobby import Lobby
+from interaction_jax.serve.web import page as web
 
 TOKEN = "a-secret-of-some-length"
 PATH = "/v1/live/sessions"
@@ -21,18 +24,30 @@ def get(at, path, **headers):
   """The status, the headers and the content of a page."""
   request = urllib.request.Request(f"http://{at}{path}", headers=headers)
   try:
-    with urllib.request.urlopen(request, timeout=60) as found:
+    with urllib.request.urlopen(request, timeout=300) as found:
       return found.status, found.headers, found.read().decode()
   except urllib.error.HTTPError as error:
     with error:
       return error.code, error.headers, error.read().decode()
 
 
+def test_where_it_listens_is_told(running, caplog):
+  def make():
+    raise MemoryError("there is no model")
+
+  # The port is the system's choice.
+  telling = caplog.at_level(logging.INFO, "interaction_jax.serve")
+  with telling, running(make) as server_:
+    at = f"http://{server_.at}"
+  told = [one for one in caplog.records if one.message == "listening"]
+  assert [vars(one)["at"] for one in told] == [at]
+
+
 def test_it_is_healthy_once_the_engine_is_there(running, wire):
   may_come = threading.Event()
 
   def make():
-    may_come.wait(60)
+    may_come.wait(600)
     raise MemoryError("no room for it")
 
   with running(make) as server_:
@@ -40,6 +55,9 @@ def test_it_is_healthy_once_the_engine_is_there(running, wire):
     with pytest.raises(InvalidStatus) as caught:
       wire(PATH, at=server_.at)
     assert caught.value.response.status_code == 503
+    # A browser, which is not told that, may ask what it would meet.
+    status, _, told = get(server_.at, PATH)
+    assert status == 200 and json.loads(told)["status"] == 503
     may_come.set()
     # A server whose engine cannot be made stays, and is not well.
     assert json.loads(get(server_.at, "/healthz")[2]) == {"ready": False}
@@ -66,12 +84,16 @@ def test_tokens_are_asked_for(serving, wire):
   rules = Access("127.0.0.1", tokens=[TOKEN, TOKEN + "2"])
   with serving(rules=rules) as running:
     at = running.wait().at
-    assert get(at, "/healthz")[0] == 200 and get(at, "/metrics")[0] == 401
     header = {"Authorization": f"Bearer {TOKEN}"}
+    assert get(at, "/healthz")[0] == 200 and get(at, "/metrics")[0] == 401
     assert get(at, "/metrics", **header)[0] == 200
     with pytest.raises(InvalidStatus) as caught:
       wire(PATH, at=at)
     assert caught.value.response.status_code == 401
+    told = json.loads(get(at, PATH)[2])
+    assert told == {"status": 401, "why": "a bearer token is needed"}
+    told = json.loads(get(at, PATH, **header)[2])
+    assert (told["status"], told["slots"]) == (200, 3)
     mine = wire(PATH, at=at, additional_headers=header)
     mine.say("session.start", session={"store": True})
     name = mine.hear()["session"]["id"]
@@ -81,6 +103,24 @@ def test_tokens_are_asked_for(serving, wire):
     other.say("session.start", session={})
     # It is there, but another's.
     assert other.hear()["error"]["code"] == "session_not_found"
+
+
+def test_stock_clients(served, root):
+  folder = os.environ.get("CLIENTS")
+  if folder is None:
+    pytest.skip(
+      "stock clients are tested where CLIENTS names a folder of them; "
+      "`benchmarks/clients/run.py --install --folder FOLDER` fills one."
+    )
+  line = [sys.executable, root / "benchmarks" / "clients" / "run.py"]
+  line += ["--offline", "--only=agents", "--only=moshi", "--seconds=1"]
+  line += [f"--folder={folder}", f"--at={served.at}"]
+  ran = subprocess.run(line, capture_output=True, text=True, timeout=1800)
+  assert ran.returncode == 0, ran.stdout + ran.stderr
+  rows = ran.stdout.splitlines()
+  if not rows:
+    pytest.skip(f"no registry had one of them: {ran.stderr}")
+  assert all("passed" in row for row in rows), ran.stdout
 
 
 def test_pages_of_others_are_kept_out(served, wire):
@@ -98,7 +138,7 @@ def test_the_page_is_served_with_care(running, tmp_path):
   with running(make, page=tmp_path) as server_:
     status, headers, text = get(server_.at, "/")
     assert (status, text) == (200, "<p>hello")
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["content-security-policy"] == web.POLICY
     assert get(server_.at, "/../../secret")[0] == 404
 
 
@@ -172,6 +212,6 @@ def test_tls(running, tmp_path):
     context = ssl.create_default_context(cafile=str(cert))
     with pytest.raises(urllib.error.HTTPError, match="503") as caught:
       urllib.request.urlopen(
-        f"https://{server_.at}/healthz", context=context, timeout=60
+        f"https://{server_.at}/healthz", context=context, timeout=300
       )
     caught.value.close()

@@ -123,6 +123,14 @@ def test_a_snapshot_of_another_model_is_refused(start, model):
     Session.resume(other, start().snapshot())
 
 
+def test_a_snapshot_of_a_model_that_is_quantised_otherwise_is_refused(
+  start, model
+):
+  other = dataclasses.replace(model, quantise={"experts": "int8"})
+  with pytest.raises(ValueError, match=r"of a model with quantise=\{\}, but"):
+    Session.resume(other, start().snapshot())
+
+
 def test_text_beyond_the_budget_waits(start, cfg, audio):
   text = "say red and then say blue"
   answer = start().push(audio, text=text)
@@ -271,6 +279,7 @@ def test_sound_may_be_of_16_bits(start):
     ({"audio": np.array([0.0, np.nan])}, "NaN or infinity"),
     ({"audio": np.zeros(5, np.int32)}, "type int32; floats"),
     ({"text": [(-1.0, "hello")]}, r"time=-1\.0 s is before"),
+    ({"text": "he\udc80llo"}, r"'\\udc80', which is no character"),
     ({"frames": [np.zeros((4, 4), np.uint8)]}, r"shape \(4, 4\)"),
     ({"frames": [(-0.1, picture(0))]}, r"time=-0\.1 s is before"),
     ({"frames": [np.zeros((4, 4, 3))]}, "type float64; rows"),
@@ -282,6 +291,7 @@ def test_sound_may_be_of_16_bits(start):
     "nan",
     "type",
     "text",
+    "surrogate",
     "flat",
     "early",
     "floats",

@@ -29,7 +29,6 @@ TRAIN = TrainConfig(
   optimizer=OptimizerConfig(name="muon", warmup=0, learning_rate=1e-2),
   adapt=dataclasses.replace(CFG, whole=("heads/gate/*", "embed/streams/*")),
 )
-QUICK = {"xla_backend_optimization_level": 0}
 STATIC = ("cfg", "train")
 
 
@@ -128,10 +127,10 @@ def test_the_letters_are_those_of_the_parts(axes, parts):
 
 
 @pytest.fixture(scope="module")
-def trained(cfg, weights, episode):
+def trained(cfg, weights, episode, quick):
   """A state before and after two updates."""
   run = jax.jit(
-    update.update.__wrapped__, static_argnames=STATIC, compiler_options=QUICK
+    update.update.__wrapped__, static_argnames=STATIC, compiler_options=quick
   )
   before = states.restart(weights, cfg, TRAIN)
   state = before

@@ -1,7 +1,7 @@
 import pytest
 
 from interaction_jax.core import settings
-from interaction_jax.train.config import Experiment, TrainConfig
+from interaction_jax.train.config import DataConfig, Experiment, TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,21 @@ from interaction_jax.train.config import Experiment, TrainConfig
 def test_a_wrong_number_is_refused_by_name(change, message):
   with pytest.raises(ValueError, match=message):
     TrainConfig(**change)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"positions": None}, "give a row no end; positions=640 are usual"),
+    ({"positions": 0}, r"data\.positions=0 must be 1 or more"),
+    ({"num_turns": 0}, r"data\.num_turns=0 must be 1 or more"),
+    ({"workers": -1}, r"data\.workers=-1 must be 0 or more"),
+  ],
+  ids=["endless", "positions", "turns", "workers"],
+)
+def test_rows_without_an_end_are_refused(change, message):
+  with pytest.raises(ValueError, match=message):
+    DataConfig(**change)
 
 
 @pytest.mark.parametrize("name", sorted(settings.shipped()))

@@ -5,7 +5,10 @@ import jax
 import numpy as np
 import pytest
 
-from interaction_jax.core import sharding
+from interaction_jax.core import settings, sharding
+from interaction_jax.data import episodes, generate, mixture
+from interaction_jax.data.source import Source
+from interaction_jax.data.synthetic import world
 from interaction_jax.train import feed
 from interaction_jax.train.feed import Feed
 
@@ -84,3 +87,39 @@ def test_a_bank_that_is_half_made_is_made_again(experiment, tmp_path):
   feed.ready_bank(dataclasses.replace(experiment, train=train), make=make)
   assert made == [(".bank.making", 0, [])]
   assert [one.name for one in tmp_path.iterdir()] == ["bank"]
+
+
+@pytest.fixture(scope="module", params=["nano", "tiny"])
+def shipped(request, experiment):
+  """A shipped experiment over a small bank."""
+  found = settings.load(request.param)
+  bank = experiment.train.data.bank
+  data = dataclasses.replace(found.train.data, bank=bank)
+  train = dataclasses.replace(found.train, data=data)
+  return dataclasses.replace(found, train=train)
+
+
+@pytest.mark.parametrize("source", ["made", "recorded", "short"])
+def test_of_the_positions_of_shipped_experiments_few_hold_nothing(
+  shipped, source, tmp_path
+):
+  """Fewer than one in twenty, of conversations of any length."""
+  bank = shipped.train.data.bank
+  path = bank
+  if source != "made":
+    path = tmp_path / "talks"
+    seconds = {"recorded": 60.0, "short": 7.0}[source]
+    generate.generate(path, bank, num_episodes=12, seed=5, seconds=seconds)
+  form = feed.form(shipped)
+  rows = mixture.rows(
+    (Source(str(path)),), vocabulary=world.vocabulary(), form=form, seed=3
+  )
+  used = [episodes.taken(rows[number].arrays, form) for number in range(24)]
+  assert max(used) <= form.room == shipped.train.data.positions
+  assert 1 - np.mean(used) / form.room < 0.05
+
+
+@pytest.mark.parametrize("name", sorted(settings.shipped()))
+def test_silence_alone_fills_a_row_of_any_shipped_experiment(name):
+  form = feed.form(settings.load(name))
+  assert form.num_turns * (1 + form.audio) >= form.room

@@ -3,6 +3,7 @@ import dataclasses
 import gc
 import logging
 import resource
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -176,7 +177,12 @@ def full_disk():
 @pytest.fixture
 def swept():
   """Nothing of a test is left to be collected in the middle of another."""
+  before = set(threading.enumerate())
   yield
+  # One that still writes holds what it will drop.
+  for thread in set(threading.enumerate()) - before:
+    thread.join(60)
+    assert not thread.is_alive(), thread
   gc.collect()
 
 
@@ -201,6 +207,27 @@ def test_a_full_disk_is_told_and_costs_nothing_old(
   assert names(tmp_path) == ["00000002"]
   assert int(Keeper(tmp_path, experiment).find().state.step) == 2
   assert checkpoint.inspect(tmp_path / keep.MODEL)["intact"]
+
+
+def test_who_is_told_of_one_failure_finds_no_other_save_going_on(
+  tmp_path, experiment, after, monkeypatch
+):
+  keeper, wait = saved(tmp_path, experiment, after(2)), checkpoint.Saving.wait
+  ended = []
+
+  def waits(saving):
+    wait(saving)
+    ended.append(saving.path.name)
+    if saving.path.name == "00000004":
+      raise OSError("the disk is full")
+
+  monkeypatch.setattr(checkpoint.Saving, "wait", waits)
+  keeper.save(after(4), {"next": 4})
+  with pytest.raises(OSError, match="the disk is full"):
+    keeper.finish()
+  assert ended == ["00000004", keep.MODEL]
+  # It is not told twice.
+  keeper.finish()
 
 
 def test_another_model_is_refused(tmp_path, experiment, after):

@@ -222,11 +222,10 @@ def test_what_the_user_said_is_no_target(
   assert one == voice(weights, seen, other, alive)
 
 
-def test_all_of_it(cfg, weights, episode):
+def test_all_of_it(cfg, weights, episode, quick):
   """`losses` adds the parts up, each with its weight and its count."""
   share = LossConfig(text=2.0, gate=3.0, flow=0.5)
   program = functools.partial(losses.losses, cfg=cfg, weights=share)
-  quick = {"xla_backend_optimization_level": 0}
   parts = jax.jit(program, compiler_options=quick)(
     weights, episode, jax.random.key(0)
   )

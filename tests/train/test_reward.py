@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from interaction_jax.model import state as sessions
 from interaction_jax.train import reward
 from interaction_jax.train import state as states
 from interaction_jax.train.config import OptimizerConfig, TrainConfig
@@ -15,7 +16,6 @@ TRAIN = TrainConfig(
   optimizer=OptimizerConfig(learning_rate=2e-2, warmup=1, balance=0.0),
 )
 REWARD = RewardConfig(num_tries=6, text=0.1)
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 def turns(line):
@@ -77,11 +77,11 @@ def talk(episode):
 
 
 @pytest.fixture(scope="module")
-def history(cfg, weights, talk):
+def history(cfg, weights, talk, quick):
   run = jax.jit(
     reward.learn.__wrapped__,
     static_argnames=("cfg", "train", "reward"),
-    compiler_options=QUICK,
+    compiler_options=quick,
   )
   state, means = states.restart(weights, cfg, TRAIN), []
   for _ in range(TRAIN.num_steps):
@@ -99,7 +99,7 @@ def test_the_reward_rises(history):
   assert means[-8:].mean() > means[:8].mean() + 0.3
 
 
-def test_the_likelihood_is_that_of_the_sampler(cfg, weights, talk):
+def test_the_likelihood_is_that_of_the_sampler(cfg, weights, talk, quick):
   """Choices drawn often are those that are likely, gate and text alike."""
   num = 96
   many = jax.tree.map(lambda x: jnp.repeat(x[:1, :1], num, axis=0)
@@ -111,19 +111,45 @@ def test_the_likelihood_is_that_of_the_sampler(cfg, weights, talk):
       weights, many, jnp.arange(num, dtype=jnp.uint32), cfg=cfg,
       sampling=REWARD.sampling,
     ),
-    compiler_options=QUICK,
+    compiler_options=quick,
   )(weights)  # fmt: skip
   only = dataclasses.replace(REWARD, text=0.0)
   likely, _ = jax.jit(
     lambda weights: reward.log_likelihood(
       weights, played, cfg=cfg, reward=only
     ),
-    compiler_options=QUICK,
+    compiler_options=quick,
   )(weights)
   assert 0 < played.speaks.mean() < 1
   chance = np.where(played.speaks, np.exp(likely), 1 - np.exp(likely))
   # Of 96 draws of a chance p, the share is off by 0.05 as a rule.
   np.testing.assert_allclose(played.speaks.mean(), chance.mean(), atol=0.15)
+
+
+def test_long_instructions_are_read_piece_by_piece(cfg, weights, talk, quick):
+  """A block that has no room for all of them changes nothing."""
+  long = jnp.asarray(np.random.default_rng(3).integers(0, 13, (2, 6)))
+  told = dataclasses.replace(
+    talk,
+    pinned=long.astype(jnp.int32),
+    num_pinned=jnp.asarray([6, 3], jnp.int32),
+  )
+  read = jax.jit(
+    reward._instructed, static_argnames="cfg", compiler_options=quick
+  )
+  seen = {}
+  for block in (4, 17):
+    memory = dataclasses.replace(cfg.memory, block=block)
+    other = dataclasses.replace(cfg, memory=memory)
+    session = sessions.start(jnp.zeros((2,), jnp.uint32), cfg=other)
+    seen[block] = read(weights, session, told, cfg=other)
+  four, all_at_once = (jax.tree.leaves(seen[block]) for block in (4, 17))
+  assert len(four) == len(all_at_once)
+  for one, other in zip(four, all_at_once, strict=True):
+    # A memory has room for a block behind what it keeps: more room, the same
+    # places. Products over blocks of other sizes add up in another order.
+    other = other[tuple(slice(size) for size in one.shape)]
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

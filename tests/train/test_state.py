@@ -6,9 +6,6 @@ its own: this very file, as a program.
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -233,23 +230,8 @@ def main():
 
 
 @pytest.fixture(scope="module")
-def report(root):
-  done = subprocess.run(
-    [sys.executable, __file__],
-    cwd=root,
-    env={
-      **os.environ,
-      "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-      "JAX_PLATFORMS": "cpu",
-      # Each program runs once: most of its time would be the compiler's.
-      "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-      "PYTHONPATH": str(root),
-    },
-    capture_output=True,
-    text=True,
-  )
-  assert done.returncode == 0, done.stderr[-4000:]
-  return json.loads(done.stdout.splitlines()[-1])
+def report(on_eight_devices):
+  return on_eight_devices(__file__)
 
 
 def test_an_update_on_eight_devices_equals_one(report):

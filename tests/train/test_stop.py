@@ -38,7 +38,7 @@ def test_where_nothing_would_be_lost_it_leaves_at_once(left, first):
     else:
       tell()
       stop.clean(True)
-    assert left.wait(10)
+    assert left.wait(300)
 
 
 def test_a_run_that_did_something_stays(left):

@@ -185,7 +185,9 @@ def test_another_model_is_refused_by_name(params, old_cfg, new_cfg):
 
 def test_a_table_without_room_is_refused(params, cfg):
   small = with_words(cfg, NEW, NEW.table_size)
-  text = dataclasses.replace(small.text, table_size=274, vocab_size=274)
+  text = dataclasses.replace(
+    small.text, table_size=274, vocab_size=274, first_control=266
+  )
   small = dataclasses.replace(small, text=text)
   with pytest.raises(
     ValueError, match=r"table_size=274 has no room .* 279 rows"

@@ -1,10 +1,12 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from interaction_jax.core import sharding
 from interaction_jax.train import state as states
 from interaction_jax.train import update
 from interaction_jax.train.config import OptimizerConfig, TrainConfig
@@ -48,6 +50,71 @@ def history(once, fresh, episode):
     state, parts = once(state, episode)
     seen.append(parts)
   return state, seen
+
+
+@pytest.fixture(scope="module")
+def slope(cfg, weights, episode, quick):
+  """The gradient of the losses, as an update computes it, and the losses."""
+
+  def run(level=0, **changes):
+    train = dataclasses.replace(TRAIN, **changes)
+    state = states.restart(weights, cfg, train)
+    options = quick | {"xla_backend_optimization_level": level}
+
+    @functools.partial(jax.jit, compiler_options=options)
+    def program(state, episode):
+      return update._gradient(state, episode, jax.random.key(3), cfg, train)
+
+    return program(state, episode)
+
+  return run
+
+
+@pytest.fixture(scope="module")
+def plain(slope):
+  return slope()
+
+
+def apart(one, other):
+  """The largest distance of each array, in parts of its largest number."""
+  found = {}
+  for name, leaf in sharding.by_name(one).items():
+    a, b = np.float64(leaf), np.float64(sharding.by_name(other)[name])
+    if np.abs(a).max(initial=0):
+      found[name] = np.abs(a - b).max() / np.abs(a).max()
+  assert len(found) > 20
+  return found
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [{"accumulate": 2}, {"remat": "full"}, {"accumulate": 2, "remat": "dots"}],
+  ids=["in-parts", "computed-anew", "both"],
+)
+def test_saving_memory_changes_no_gradient(slope, plain, changes):
+  """In two parts of one row each, though rows differ in what they hold."""
+  gradient, parts = slope(**changes)
+  # float32 sums in another order, through two layers.
+  assert max(apart(plain[0], gradient).values()) < 1e-4
+  for name in ("total", "text", "gate", "flow"):
+    np.testing.assert_allclose(
+      getattr(parts, name), getattr(plain[1], name), rtol=1e-5
+    )
+  for name in ("text_count", "gate_count", "flow_count", "positions", "load"):
+    np.testing.assert_array_equal(getattr(parts, name), getattr(plain[1], name))
+
+
+def test_in_bfloat16_the_gradient_is_near_and_float32(slope, plain):
+  # Unoptimised, XLA has no such products on a CPU.
+  gradient, parts = slope(level=3, dtype="bfloat16")
+  assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {
+    jnp.dtype("float32")
+  }
+  far = apart(plain[0], gradient)
+  # Eight bits of a mantissa: it is another one, and about the same.
+  assert 1e-4 < np.median(list(far.values())) < 0.1
+  assert parts.total.dtype == jnp.float32
+  np.testing.assert_allclose(parts.total, plain[1].total, rtol=0.03)
 
 
 def bits(tree):

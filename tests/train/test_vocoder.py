@@ -11,7 +11,7 @@ from interaction_jax.core import params
 from interaction_jax.model.config import VocoderConfig
 from interaction_jax.model.heads import vocoder as heads
 from interaction_jax.ops import pitch
-from interaction_jax.train import vocoder
+from interaction_jax.train import discriminator, vocoder
 
 CFG = VocoderConfig(
   sample_rate=4000,
@@ -65,7 +65,7 @@ def whole(tmp_path_factory):
   """The folder and the parameters of a run that nothing disturbed."""
   workdir = tmp_path_factory.mktemp("whole")
   run = {"cfg": CFG, "training": TRAINING, "workdir": workdir}
-  return workdir, vocoder.fit(CLIPS, **run)
+  return workdir, vocoder.fit(CLIPS, held_out=[_voice(7, 1500)], **run)
 
 
 def test_training_lowers_what_it_measures(whole):
@@ -77,8 +77,17 @@ def test_training_lowers_what_it_measures(whole):
     assert late < 0.9 * early, (name, early, late)
 
 
+def test_it_is_measured_by_what_it_never_heard(whole):
+  lines = _lines(whole[0])
+  told = [line for line in lines if "held_out/mel" in line]
+  # Wherever a checkpoint was written, the end among them.
+  assert [line["step"] for line in told] == [19, 39, 49]
+  assert told[-1]["held_out/log"] < told[0]["held_out/log"]
+
+
 def test_a_run_that_was_killed_ends_as_one_that_was_not(whole, tmp_path):
   run = {"cfg": CFG, "training": TRAINING, "workdir": tmp_path}
+  run["held_out"] = [_voice(7, 1500)]
   with pytest.raises(KeyboardInterrupt):
     vocoder.fit(Broken(CLIPS, tmp_path, 33), **run)
   assert len(_lines(tmp_path)) == 33
@@ -88,6 +97,19 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(whole, tmp_path):
     jax.tree.leaves(whole[1]), jax.tree.leaves(again), strict=True
   ):
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_run_may_begin_with_a_voice_that_there_is(whole, tmp_path):
+  """It begins where that one ended, and leaves that one alone."""
+  trained = jax.tree.map(np.asarray, whole[1])
+  one = dataclasses.replace(TRAINING, num_steps=3, warmup=1)
+  vocoder.fit(CLIPS, cfg=CFG, training=one, workdir=tmp_path, start=whole[1])
+  first, last = _lines(tmp_path)[0], _lines(whole[0])
+  assert first["loss"] < 0.9 * last[0]["loss"]
+  for kept, now in zip(
+    jax.tree.leaves(trained), jax.tree.leaves(whole[1]), strict=True
+  ):
+    np.testing.assert_array_equal(kept, now)
 
 
 def test_a_run_that_has_ended_is_left_as_it_is(whole):
@@ -107,7 +129,7 @@ def test_another_vocoder_is_not_trained_further(whole):
 def test_what_is_made_late_is_compared_in_time():
   weights = params.to_dict(vocoder.build(CFG)(jax.random.key(0)))
   samples = jnp.asarray(np.stack([clip[:1200] for clip in CLIPS[:2]]))
-  _, parts = jax.jit(vocoder.loss, static_argnames="cfg")(
+  _, said = jax.jit(vocoder.loss, static_argnames="cfg")(
     weights, samples, cfg=CFG
   )
 
@@ -132,7 +154,28 @@ def test_what_is_made_late_is_compared_in_time():
   distance = jax.jit(lambda a, b: vocoder.distances(a, b, CFG))
   late = distance(made[:, CFG.delay :], samples[:, : -CFG.delay])
   for name, value in late.items():
-    assert value == pytest.approx(float(parts[name]), rel=1e-4), name
+    assert value == pytest.approx(float(said.parts[name]), rel=1e-4), name
+  np.testing.assert_allclose(said.made, made[:, CFG.delay :], atol=1e-5)
+  np.testing.assert_array_equal(said.wanted, samples[:, : -CFG.delay])
+
+
+def test_by_its_own_pitch_it_is_measured_as_it_speaks(whole):
+  """Not with the pitch of the recording, as it is taught."""
+  samples = vocoder.exam(CLIPS, cfg=CFG, training=TRAINING)
+  assert samples.shape == (4 * TRAINING.batch, 19 * 40)
+  found = vocoder.measure(whole[1], samples, cfg=CFG)
+
+  @jax.jit
+  def say(weights, samples):
+    model = params.bind(vocoder.build(CFG), weights)
+    mel = vocoder.fine_mel(samples, CFG)
+    return model(mel, model.start(samples.shape[0]))[0]
+
+  made = say(whole[1], samples)
+  distance = jax.jit(lambda a, b: vocoder.distances(a, b, CFG))
+  wanted = distance(made[:, CFG.delay :], samples[:, : -CFG.delay])
+  for name, value in wanted.items():
+    assert value == pytest.approx(float(found[name]), rel=1e-4), name
 
 
 def test_distances_are_none_to_itself_and_grow():
@@ -200,14 +243,109 @@ def test_no_clips_are_refused(tmp_path):
     vocoder.fit([], cfg=CFG, training=TRAINING, workdir=tmp_path)
 
 
+JUDGED = dataclasses.replace(
+  TRAINING, num_steps=30, save_every=10, mel_noise=0.0, judges=0.5,
+  features=2.0, judges_width=4, judges_from=5, judges_rate=1e-2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+  """A run beside judges, killed once."""
+  workdir = tmp_path_factory.mktemp("judged")
+  run = {"cfg": CFG, "training": JUDGED, "workdir": workdir}
+  with pytest.raises(KeyboardInterrupt):
+    vocoder.fit(Broken(CLIPS, workdir, 17), **run)
+  return workdir, vocoder.fit(CLIPS, **run)
+
+
+def test_judges_learn_beside_a_vocoder(whole, judged):
+  lines = _lines(judged[0])
+  assert [line["step"] for line in lines] == list(range(30))
+  # They begin by telling nothing apart, which costs about 2.
+  assert 1.5 < lines[0]["tell"] < 3
+  assert np.mean([line["tell"] for line in lines[-5:]]) < lines[0]["tell"] - 0.4
+  for line in lines:
+    assert np.isfinite(
+      [line[n] for n in ("loss", "convince", "features")]
+    ).all()
+
+
+def test_a_judged_run_that_was_killed_ends_as_one_that_was_not(
+  judged, tmp_path
+):
+  vocoder.fit(CLIPS, cfg=CFG, training=JUDGED, workdir=tmp_path)
+  assert _lines(tmp_path) == _lines(judged[0])
+
+
+def test_a_run_with_other_judges_is_refused(whole, judged):
+  for workdir, training in (
+    (whole[0], dataclasses.replace(JUDGED, num_steps=60)),
+    (judged[0], dataclasses.replace(JUDGED, judges_width=5)),
+    (judged[0], TRAINING),
+  ):
+    with pytest.raises(ValueError, match="holds a run with other judges"):
+      vocoder.fit(CLIPS, cfg=CFG, training=training, workdir=workdir)
+
+
+def test_an_update_moves_each_side_by_its_own_loss_alone(judged, quick):
+  """Vocoder and judges, each as if the other one were a constant."""
+  run = {"cfg": CFG, "training": JUDGED}
+  state = vocoder._start(judged[0], **run)
+  # From this step on they count.
+  assert int(state.step) >= JUDGED.judges_from
+  samples = jnp.asarray(vocoder.stretches(CLIPS, 0, **run))
+
+  def listen(judges, sound):
+    return discriminator.features(judges, sound, cfg=CFG, width=4)
+
+  def voice(weights, judges):
+    total, said = vocoder.loss(weights, samples, cfg=CFG)
+    recorded, made = listen(judges, said.wanted), listen(judges, said.made)
+    total += 0.5 * discriminator.convince(made)
+    return total + 2.0 * discriminator.match(recorded, made), said
+
+  def tell(judges, said):
+    return discriminator.tell(
+      listen(judges, said.wanted), listen(judges, said.made)
+    )
+
+  def both(state):
+    slope, said = jax.grad(voice, has_aux=True)(state.params, state.judges)
+    moves, _ = vocoder._optimizer(JUDGED).update(
+      slope, state.optimizer, state.params
+    )
+    told = jax.grad(tell)(state.judges, said)
+    turns, _ = vocoder._judges_optimizer(JUDGED).update(
+      told, state.judges_optimizer, state.judges
+    )
+    return moves, turns
+
+  moves, turns = jax.jit(both, compiler_options=quick)(state)
+  before = jax.tree.map(np.asarray, (state.params, state.judges))
+  after, _ = vocoder._update(state, samples, **run)
+  for old, move, new in zip(
+    jax.tree.leaves(before),
+    jax.tree.leaves((moves, turns)),
+    jax.tree.leaves((after.params, after.judges)),
+    strict=True,
+  ):
+    moved = np.asarray(new) - old
+    assert moved.any()
+    # Sums in another order; Adam divides by what may be next to nothing.
+    far = np.abs(moved - np.asarray(move))
+    assert np.median(far) < 0.01 * np.abs(moved).max()
+
+
 @pytest.mark.parametrize(
   ("change", "message"),
   [
+    ({"judges": -1.0}, r"vocoder_training\.judges=-1.0 must be 0 or more"),
     ({"batch": 0}, r"vocoder_training\.batch=0 must be 1 or more"),
     ({"frames": 3}, r"vocoder_training\.frames=3 must be 4 or more"),
     ({"warmup": 4000}, r"warmup=4000 must be less than num_steps=4000"),
   ],
-  ids=["batch", "frames", "warmup"],
+  ids=["judges", "batch", "frames", "warmup"],
 )
 def test_a_wrong_number_is_refused_by_name(change, message):
   with pytest.raises(ValueError, match=message):

@@ -27,6 +27,14 @@ def test_text_survives_the_way_there_and_back(words, text):
   assert all(0 <= token < words.first_control for token in tokens)
 
 
+def test_half_a_character_is_refused(words):
+  with pytest.raises(
+    ValueError, match=r"'a\\ud800' holds '\\ud800', which is no"
+  ):
+    words.encode("a\ud800")
+  assert vocabulary.characters("\U0001f600") == "\U0001f600"
+
+
 def test_merges_are_learnt(words):
   assert len(words.encode(TEXTS[0])) < len(TEXTS[0])
   assert words.tokenizer.get_vocab_size() <= 320

@@ -101,6 +101,8 @@ def read(video: Path) -> Found:
       together.
   """
   captions = _captions(video)
+  promised = media.promised_s(video)
+  voices.not_too_long(video, promised or 0.0)
   notes: dict[str, int] = {}
   try:
     heard = np.concatenate(list(media.sound(video)))
@@ -112,11 +114,9 @@ def read(video: Path) -> Found:
   num = len(frames) * PERIOD
   if heard is None:
     heard = np.zeros(num, np.float32)
-  elif len(heard) / clock.SAMPLE_RATE > voices.LONGEST_S:
-    raise ValueError(
-      f"{video} lasts {len(heard) / clock.SAMPLE_RATE:.0f} s; at most "
-      f"{voices.LONGEST_S:.0f} s are taken as one conversation."
-    )
+  seconds = max(num, len(heard)) / clock.SAMPLE_RATE
+  voices.not_too_long(video, seconds)
+  voices.whole(video, seconds, promised=promised)
   num = len(heard)
   texts = []
   for place, caption in enumerate(captions):

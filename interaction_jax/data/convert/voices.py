@@ -14,6 +14,9 @@ from interaction_jax.turns import clock
 LONGEST_S: Final = 4 * 3600.0
 """Recordings beyond this are not taken."""
 
+_SLACK_S: Final = 0.5
+"""Seconds by which a recording may be shorter than it says."""
+
 _FRAME: Final = 320
 """Samples, 20 ms, over which loudness is taken."""
 
@@ -59,18 +62,48 @@ def channels(path: Path, *, wanted: int) -> list[Float[np.ndarray, " W"]]:
     raise ValueError(
       f"{path} has {about.channels} channels; {wanted} are wanted."
     )
-  if about.duration > LONGEST_S:
-    raise ValueError(
-      f"{path} lasts {about.duration:.0f} s; at most {LONGEST_S:.0f} s are "
-      "taken as one conversation."
-    )
+  not_too_long(path, about.duration)
   found = [
     np.concatenate(list(media.sound(path, channel=channel)))
     for channel in range(wanted)
   ]
+  whole(path, len(found[0]) / clock.SAMPLE_RATE, promised=about.duration)
   if not any(samples.any() for samples in found):
     raise ValueError(f"{path} is silent: all of its samples are 0.")
   return found
+
+
+def not_too_long(path: Path, seconds: float) -> None:
+  """Sees whether a recording is short enough for one conversation.
+
+  Raises:
+    ValueError: it lasts longer than `LONGEST_S`.
+  """
+  if seconds > LONGEST_S:
+    raise ValueError(
+      f"{path} lasts {seconds:.0f} s; at most {LONGEST_S:.0f} s are taken as "
+      "one conversation."
+    )
+
+
+def whole(path: Path, seconds: float, *, promised: float | None) -> None:
+  """Sees whether a recording lasts about as long as it says.
+
+  Some formats break off without an error; what they say may be an estimate,
+  so a twentieth is allowed for.
+
+  Args:
+    seconds: that were found in it.
+    promised: seconds; None: it does not say.
+
+  Raises:
+    ValueError: it ends too soon.
+  """
+  if promised and promised - seconds > max(_SLACK_S, promised / 20):
+    raise ValueError(
+      f"{path} is truncated: it ends at {seconds:.2f} s, and says that it "
+      f"lasts {promised:.2f} s."
+    )
 
 
 def spoken(samples: Float[np.ndarray, " W"]) -> tuple[tuple[int, int], ...]:

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from scipy.spatial import distance
 
 from interaction_jax.evals.behaviours.exchange import (
   SOON,
@@ -14,6 +13,7 @@ from interaction_jax.evals.behaviours.exchange import (
   turn_from,
 )
 from interaction_jax.evals.behaviours.row import Limit, Row
+from interaction_jax.evals.fd_bench import backchannel as nods
 
 _ASKED: Final = {"repeat": 0.4, "sums": 0.3, "greet": 0.15, "count": 0.15}
 """Requests that are answered at once."""
@@ -111,8 +111,8 @@ def divergence(
   if not made or not wanted:
     return 1.0
   bins = np.arange(first, last + 1)
-  spread = [np.histogram(x, bins)[0] + 1e-10 for x in (made, wanted)]
-  return float(distance.jensenshannon(*spread, base=2))
+  counts = [np.histogram(x, bins)[0] for x in (made, wanted)]
+  return nods.divergence(*counts, base=2)
 
 
 def barge_in(exchange: Exchange) -> Judgement | None:

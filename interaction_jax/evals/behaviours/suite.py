@@ -40,6 +40,11 @@ from interaction_jax.turns import clock
 
 NAME: Final = "behaviours"
 
+RESUMES: Final = False
+
+table = report.table
+"""Its report as it is printed."""
+
 ROWS: Final[dict[str, Row]] = {
   row.name: row
   for module in (floor, language, vision, duration, delegation)
@@ -282,8 +287,9 @@ def _detected(
     return None
   seen: dict[str, list[float]] = {}
   part = list(zip(conducts, made, strict=True))[:_DETECTED]
-  for conduct, one in part:
-    found = onsets.compare(one.stretches(), onsets.heard(conduct.voice))
+  spans = onsets.heard([conduct.voice for conduct, _ in part])
+  for (_, one), mine in zip(part, spans, strict=True):
+    found = onsets.compare(one.stretches(), mine)
     for name, values in found.items():
       seen.setdefault(name, []).extend(values)
   return {

@@ -15,6 +15,10 @@ from interaction_jax.serve import machine
 
 _PEERS: Final = ("librosa", "numba", "torch", "transformers")
 
+_CPUS: Final = Path("/proc/cpuinfo")
+
+_VECTORS: Final = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+
 _COMPILED: Final = "/jax/core/compile/backend_compile_duration"
 """The event by which JAX tells that it compiled a program."""
 
@@ -30,10 +34,27 @@ def describe() -> dict[str, Any]:
   return {
     **machine.describe(),
     **peers,
+    "vectors": vectors(),
+    "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""),
     "memory_gib": None if memory is None else round(memory / 2**30, 1),
     "load": round(os.getloadavg()[0], 2),
     "date": now.isoformat(timespec="seconds"),
   }
+
+
+def vectors() -> str:
+  """The instructions on vectors that decide how fast products are.
+
+  A processor's name does not tell: a virtual machine may hide some. Without
+  `avx512_bf16` or `amx_bf16`, products in bfloat16 are made of others.
+  """
+  if not _CPUS.is_file():
+    return ""
+  for line in _CPUS.read_text().splitlines():
+    if line.startswith(("flags", "Features")):
+      flags = line.partition(":")[2].split()
+      return " ".join(name for name in _VECTORS if name in flags)
+  return ""
 
 
 def memory_bytes() -> int | None:

@@ -64,7 +64,7 @@ def weights(cfg: InteractionConfig) -> Params:
   """Weights drawn at random, as large as they would be at first."""
   # By NumPy: `init` compiles a program for every shape there is, and how long
   # a product takes is not a question of how its factors were drawn.
-  shapes = jax.eval_shape(lambda: interaction.init(jax.random.key(0), cfg=cfg))
+  shapes = interaction.shapes(cfg)
   rng = np.random.default_rng(0)
 
   def draw(leaf: jax.ShapeDtypeStruct) -> jax.Array:

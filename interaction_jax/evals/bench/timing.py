@@ -75,6 +75,7 @@ def measure(
   *,
   rounds: int,
   watch: Callable[[], float] = time.perf_counter,
+  progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Times]:
   """Times all tasks, round by round.
 
@@ -84,12 +85,15 @@ def measure(
 
   Args:
     watch: gives seconds.
+    progress: is told how often a task has had its turn, the warm-up included,
+      and how often it will.
 
   Raises:
     ValueError: there are no rounds.
   """
   if rounds < 1:
     raise ValueError(f"rounds={rounds} must be 1 or more.")
+  done, total = 0, len(tasks) * (rounds + 1)
 
   def took(task: Task) -> float:
     argument = task.prepare()
@@ -104,6 +108,8 @@ def measure(
       long.add(name)
     most = _BURST_MS / max(shortest, _BURST_MS / _MOST_CALLS)
     calls[name] = max(1, round(most))
+    done += 1
+    progress(done, total)
   kept: dict[str, list[list[float]]] = {name: [] for name in tasks}
   order = list(tasks)
   for _ in range(rounds):
@@ -111,6 +117,8 @@ def measure(
       if name not in long:
         took(tasks[name])
       kept[name].append([took(tasks[name]) for _ in range(calls[name])])
+      done += 1
+      progress(done, total)
     order = [*order[1:], *order[:1]]
   return {name: Times(np.asarray(ms)) for name, ms in kept.items()}
 

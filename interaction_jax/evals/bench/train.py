@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import jax
@@ -84,6 +84,7 @@ def run(
   length: int = LENGTH,
   dtypes: Sequence[DType] = DTYPES,
   others: Sequence[Peer] | None = None,
+  progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
   """Times a step of ours beside a step of each peer.
 
@@ -94,6 +95,7 @@ def run(
     cfg: None: `language_model()`.
     length: positions of a row.
     others: None: those that are installed.
+    progress: is told how much is done, and how much there is.
 
   Returns:
     `rows`, and of every model its `parameters`, to see that they are alike.
@@ -104,8 +106,12 @@ def run(
     0, cfg.text.vocab_size, (batch, length), np.int32
   )
   report: dict[str, Any] = {"rows": [], "parameters": {}}
-  for dtype in dtypes:
-    rows, counts = _compare(cfg, ids, dtype, others, rounds)
+  for index, dtype in enumerate(dtypes):
+
+    def told(done: int, total: int, before: int = index) -> None:
+      progress(before * total + done, len(dtypes) * total)
+
+    rows, counts = _compare(cfg, ids, dtype, others, rounds, told)
     report["rows"] += rows
     report["parameters"] |= counts
     # Of each model there are four copies of the weights.
@@ -206,6 +212,7 @@ def _compare(
   dtype: DType,
   others: Sequence[Peer],
   rounds: int,
+  progress: Callable[[int, int], None],
 ) -> tuple[list[Row], dict[str, int]]:
   own = Learner(cfg, ids, dtype)
   learners = {"ours": _Timed(own), _CEILING: _Timed(_product(dtype))}
@@ -214,7 +221,9 @@ def _compare(
     step, counts[one.family] = peers.learner(one, cfg, ids, dtype=dtype)
     learners[one.name] = _Timed(step)
   times = timing.measure(
-    {name: Task(step) for name, step in learners.items()}, rounds=rounds
+    {name: Task(step) for name, step in learners.items()},
+    rounds=rounds,
+    progress=progress,
   )
   flops = 3 * ids.size * cost.flops(cfg, context=ids.shape[1] // 2)
   peak = 2 * _SIDE**3 / (times[_CEILING].median / 1000)

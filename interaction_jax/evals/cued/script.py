@@ -1,23 +1,22 @@
 """What a user says in an item, when, and what is to be said then.
 
-A draft is drawn first: only its lines, in words. When all lines of all drafts
+A plan is drawn first: only its lines, in words. When all lines of all plans
 have been spoken, each is laid out in time, since cues are words and their
 times are those of the sound.
 """
 
 import dataclasses
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
 
-from interaction_jax.data.synthetic import voices
-from interaction_jax.evals import clip
+from interaction_jax.evals import clip, protocol
 from interaction_jax.evals.cued.match import Event, Span
 from interaction_jax.evals.harness import narrator
 from interaction_jax.evals.harness.narrator import Line, Spoken
+from interaction_jax.evals.harness.output import Word
 
 TIME_WINDOW: Final = (0.6, 1.2)
 """Seconds before and after a time that was asked for: TimeSpeak."""
@@ -52,9 +51,30 @@ class Script:
     self.now = self._at[line] + self._spoken[line].seconds
     return self.now
 
+  def ask(self, line: int, *, pause: float = 0.0) -> float:
+    """The same of a request: what is said right after it is no matter."""
+    end = self.say(line, pause=pause)
+    self.free(end)
+    return end
+
   def word_end(self, line: int, word: int) -> float:
     """When a word of a line that was said is over."""
-    return self._at[line] + self._spoken[line].words[word].end
+    words, texts = self._spoken[line].words, self._lines[line].split()
+    assert len(words) == len(texts), f"{texts} have {len(words)} times"
+    return self._at[line] + words[word].end
+
+  def words(self) -> list[Word]:
+    """The words of all lines that were said, when they are said."""
+    said = [
+      dataclasses.replace(word, start=word.start + at, end=word.end + at)
+      for line, at in self._at.items()
+      for word in self._spoken[line].words
+    ]
+    return sorted(said, key=lambda word: word.start)
+
+  def line_sound(self, line: int) -> Float[np.ndarray, " _"]:
+    """What a line sounds like by itself."""
+    return self._spoken[line].sound
 
   def line_span(self, line: int) -> Span:
     """From when to when a line is said."""
@@ -100,6 +120,7 @@ class Script:
       for line in self._at
       for begin, end in (self.line_span(line),)
     ]
+    assert self._events, "nothing is to be said: silence would be right"
     return {
       "seconds": _ms(np.ceil((last + _TAIL_S) * 5) / 5),
       "user": user,
@@ -115,40 +136,35 @@ class Script:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draft:
+class Plan:
   """An item before anything has been spoken.
 
   Attributes:
-    kind: items of a kind count alike with those of any other.
     lines: what the user says.
     lay: puts it in time.
   """
 
-  name: str
-  kind: str
   lines: tuple[str, ...]
   lay: Callable[[Script], None]
 
 
-def speak(drafts: Sequence[Draft]) -> list[Script]:
-  """Drafts, spoken and laid out; each by one of the voices kept for testing."""
-  lines = [_lines(draft) for draft in drafts]
-  said = iter(narrator.speak([one for each in lines for one in each]))
-  scripts = []
-  for draft, each in zip(drafts, lines, strict=True):
-    script = Script(draft.lines, [next(said) for _ in each])
-    draft.lay(script)
-    scripts.append(script)
+def speak(plans: Mapping[str, Plan]) -> dict[str, Script]:
+  """Items by name, spoken and laid out; voices depend on the names.
+
+  The voices are those that nobody was trained on.
+  """
+  lines = {name: _lines(name, plan) for name, plan in plans.items()}
+  said = iter(narrator.speak([x for each in lines.values() for x in each]))
+  scripts = {}
+  for name, plan in plans.items():
+    script = Script(plan.lines, [next(said) for _ in lines[name]])
+    plan.lay(script)
+    scripts[name] = script
   return scripts
 
 
-def _lines(draft: Draft) -> list[Line]:
-  users = voices.USERS["held_out"]
-  drawn = zlib.crc32(draft.name.encode())
-  slow, fast = voices.USER_RATES
-  rate = slow + drawn // len(users) % (fast - slow)
-  voice = users[drawn % len(users)]
-  return [Line(text, voice, rate, 50) for text in draft.lines]
+def _lines(name: str, plan: Plan) -> list[Line]:
+  return [protocol.line(name, text) for text in plan.lines]
 
 
 def _ms(seconds: float) -> float:

@@ -10,6 +10,7 @@ what they show is the scorer, not a recogniser.
 """
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, get_args
@@ -67,6 +68,8 @@ def render(
     sound = sounds[act.text]
     first = round(act.at * clock.SAMPLE_RATE)
     last = min(first + len(sound.sound), num_samples)
+    if math.isfinite(act.until):
+      last = min(last, round(act.until * clock.SAMPLE_RATE))
     if place + 1 < len(spoken):
       last = min(last, round(spoken[place + 1].at * clock.SAMPLE_RATE))
     if last <= first:
@@ -119,7 +122,10 @@ def _acts(
   first = min((act.at for act in other.wanted), default=0.0)
   latest = max(item.seconds - 1.0, 0.4)
   shift = float(rng.uniform(clock.seconds(1), latest)) - first
-  moved = [dataclasses.replace(act, at=act.at + shift) for act in other.wanted]
+  moved = [
+    dataclasses.replace(act, at=act.at + shift, until=act.until + shift)
+    for act in other.wanted
+  ]
   return [act for act in moved if act.at < item.seconds]
 
 
@@ -136,19 +142,23 @@ def _conversation(
   num = clock.num_turns(round(item.seconds * clock.SAMPLE_RATE))
   texts = [act.text for one in pool for act in one.wanted if _spoken(act)]
   acts = _acts(who, item, pool, sounds, rng) if who == "talking" else []
+  voice = render(acts, sounds, num * clock.SAMPLES).voice
   for turn in range(num):
-    made = render(acts, sounds, (turn + 1) * clock.SAMPLES).voice
-    sound = partner.speak(made[turn * clock.SAMPLES :])
+    first = turn * clock.SAMPLES
+    sound = partner.speak(voice[first : first + clock.SAMPLES])
     if sound is None:
       break
     heard.append(sound)
-    wanted = partner.wants()
+    wanted, known = partner.wants(), len(acts)
     at = clock.seconds(turn + 1 + _REACTION_TURNS)
     if wanted is not None and who == "oracle":
       acts.append(Act(at, wanted))
     elif who == "random" and texts and rng.random() < 0.04:
       acts.append(Act(at, texts[int(rng.integers(len(texts)))]))
+    if len(acts) > known:
+      # It begins later: what has been heard stays as it is.
+      voice = render(acts, sounds, num * clock.SAMPLES).voice
   # What begins breaks off what was said; all that was audible is known now.
   made = render(acts, sounds, len(heard) * clock.SAMPLES)
   other = np.concatenate(heard) if heard else np.zeros(0, np.float32)
-  return dataclasses.replace(made, heard=other)
+  return dataclasses.replace(made, heard=other, told=tuple(partner.said()))

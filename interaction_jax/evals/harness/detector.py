@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interaction_jax.core import settings
 from interaction_jax.evals import onsets
@@ -22,30 +22,40 @@ _FRAME: Final = 320
 _LOUD_DB: Final = -45.0
 
 
+Sound = Float[np.ndarray, " _"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Detector:
   """One way to find voices.
 
   Attributes:
-    hear: from when to when there is one, of a sound at 16 kHz.
+    hear: from when to when there is one, of each of many sounds at 16 kHz.
   """
 
   name: str
-  hear: Callable[[Float[np.ndarray, " _"]], Sequence[Span]]
+  hear: Callable[[Sequence[Sound]], Sequence[Sequence[Span]]]
 
 
-def energy(sound: Float[np.ndarray, " _"]) -> list[Span]:
+def loud(sound: Sound) -> Bool[np.ndarray, " _"]:
+  """Whether each 20 ms are louder than -45 dB of full scale."""
+  num = -(-len(sound) // _FRAME)
+  frames = np.pad(sound, (0, num * _FRAME - len(sound))).reshape(num, _FRAME)
+  power = np.mean(np.square(frames.astype(np.float64)), axis=1)
+  return 10 * np.log10(np.maximum(power, 1e-12)) > _LOUD_DB
+
+
+def energy(sound: Sound) -> list[Span]:
   """Stretches of at least 100 ms that are louder than -45 dB of full scale.
 
   Gaps of up to 100 ms belong to them.
   """
-  num = -(-len(sound) // _FRAME)
-  frames = np.pad(sound, (0, num * _FRAME - len(sound))).reshape(num, _FRAME)
-  power = np.mean(np.square(frames.astype(np.float64)), axis=1)
-  loud = 10 * np.log10(np.maximum(power, 1e-12)) > _LOUD_DB
-  edges = np.flatnonzero(np.diff(np.r_[False, loud, False]))
+  edges = np.flatnonzero(np.diff(np.r_[False, loud(sound), False]))
   step = _FRAME / clock.SAMPLE_RATE
-  spans = [(first * step, last * step) for first, last in edges.reshape(-1, 2)]
+  spans = [
+    (float(first * step), float(last * step))
+    for first, last in edges.reshape(-1, 2)
+  ]
   return [one for one in merge(spans, gap=0.1) if one[1] - one[0] >= 0.1 - 1e-9]
 
 
@@ -62,7 +72,10 @@ def merge(spans: Sequence[Span], *, gap: float) -> list[Span]:
 
 DETECTORS: Final[Mapping[str, Detector]] = {
   one.name: one
-  for one in (Detector("silero", onsets.heard), Detector("energy", energy))
+  for one in (
+    Detector("silero", onsets.heard),
+    Detector("energy", lambda sounds: [energy(sound) for sound in sounds]),
+  )
 }
 
 

@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -235,6 +236,18 @@ def choose(name: str, *, model: str | None, votes: int, cache: Path) -> Judge:
     )
   reply = openai(model, name)
   return Endpoint(reply, model=model, address=name, cache=cache, votes=votes)
+
+
+def yes(answer: str) -> bool:
+  """Whether an answer begins with yes; it may be asked for as the only word.
+
+  Raises:
+    ValueError: it begins with neither yes nor no.
+  """
+  fits = re.match(r"\W*(yes|no)\b", answer.lower())
+  if fits is None:
+    raise ValueError(f"{answer!r} is neither yes nor no.")
+  return fits[1] == "yes"
 
 
 def found_json(answer: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@
                     recogniser; the official scorers read the same
     own.json        the same by the system itself, where it says what it says
     input.wav       the other side, where it reacted to what the system did
+    input.json      the words of that side
     events.jsonl    t, turn, kind, payload
     ticks.csv       what each turn took
 
@@ -45,6 +46,7 @@ class Output:
     events: what happened, in order.
     turn_ms: what each turn took; empty where nobody knows.
     heard: the other side, where it reacted.
+    told: the words of that side.
   """
 
   voice: Float[np.ndarray, " _"]
@@ -52,6 +54,7 @@ class Output:
   events: tuple[Event, ...] = ()
   turn_ms: tuple[float, ...] = ()
   heard: Float[np.ndarray, " _"] | None = None
+  told: tuple[Word, ...] = ()
 
   @property
   def seconds(self) -> float:
@@ -67,6 +70,7 @@ def write(folder: Path, take: str, made: Output) -> None:
   soundfile.write(folder / f"{take}output.wav", made.voice, clock.SAMPLE_RATE)
   if made.heard is not None:
     soundfile.write(folder / f"{take}input.wav", made.heard, clock.SAMPLE_RATE)
+    write_words(folder / f"{take}input.json", made.told)
   if made.own is not None:
     write_words(folder / f"{take}own.json", made.own)
   lines = [f"{event.to_json()}\n" for event in made.events]
@@ -85,40 +89,76 @@ def done(folder: Path, take: str) -> bool:
   return (folder / f"{take}{TICKS}").is_file()
 
 
-def read(folder: Path, take: str, *, num_samples: int | None = None) -> Output:
+def read(
+  folder: Path,
+  take: str,
+  *,
+  num_samples: int | None = None,
+  reacted: bool = False,
+) -> Output:
   """What lies in a folder, of this library or of another; the voice is enough.
 
   Args:
     num_samples: the length that it is cut or filled up to.
+    reacted: whether there was another side that reacted; its sound and its
+      words have to be there then, and the voice gets its length.
 
   Raises:
     ValueError: a file is damaged.
-    FileNotFoundError: there is no voice.
+    FileNotFoundError: there is no voice, or no other side.
   """
-  from interaction_jax.data import media
-
-  voice = np.concatenate(list(media.sound(folder / f"{take}output.wav")))
+  voice = _sound(folder / f"{take}output.wav")
+  heard, told = None, ()
+  if reacted:
+    heard = _sound(folder / f"{take}input.wav")
+    told = tuple(read_words(folder / f"{take}input.json"))
+    num_samples = len(heard)
   if num_samples is not None:
     voice = np.pad(voice, (0, max(0, num_samples - len(voice))))[:num_samples]
   own = folder / f"{take}own.json"
   return Output(
-    voice.astype(np.float32),
+    voice,
     own=tuple(read_words(own)) if own.is_file() else None,
     events=_events(folder / f"{take}events.jsonl"),
     turn_ms=_ticks(folder / f"{take}{TICKS}"),
+    heard=heard,
+    told=told,
   )
+
+
+def _sound(path: Path) -> Float[np.ndarray, " _"]:
+  from interaction_jax.data import media
+
+  return np.concatenate(list(media.sound(path))).astype(np.float32)
+
+
+def chunks(words: Sequence[Word]) -> list[dict[str, Any]]:
+  """Words as files have them, to the millisecond."""
+  return [
+    {"text": one.text, "timestamp": [round(one.start, 3), round(one.end, 3)]}
+    for one in words
+  ]
 
 
 def write_words(path: Path, words: Sequence[Word]) -> None:
   """Writes words as a recogniser of speech does; whole or not at all."""
-  chunks = [
-    {"text": one.text, "timestamp": [round(one.start, 3), round(one.end, 3)]}
-    for one in words
-  ]
   text = " ".join(one.text for one in words)
   draft = path.with_name(f".{path.name}")
-  draft.write_text(json.dumps({"text": text, "chunks": chunks}))
+  draft.write_text(json.dumps({"text": text, "chunks": chunks(words)}))
   draft.replace(path)
+
+
+def words_in(plain: Any) -> list[Word]:
+  """Words as files have them, in a list or under "chunks".
+
+  Raises:
+    KeyError, TypeError, ValueError: there are none.
+  """
+  listed = plain["chunks"] if isinstance(plain, dict) else plain
+  return [
+    Word(str(one["text"]), *(float(t) for t in one["timestamp"]))
+    for one in listed
+  ]
 
 
 def read_words(path: Path) -> list[Word]:
@@ -128,11 +168,7 @@ def read_words(path: Path) -> list[Word]:
     ValueError: it is no such file.
   """
   try:
-    plain = json.loads(path.read_bytes())
-    return [
-      Word(chunk["text"], *(float(t) for t in chunk["timestamp"]))
-      for chunk in plain["chunks"]
-    ]
+    return words_in(json.loads(path.read_bytes()))
   except (ValueError, KeyError, TypeError) as error:
     raise ValueError(
       f"{path} is damaged ({error!r}); wanted is {{'text', 'chunks': [{{'text',"

@@ -10,14 +10,18 @@ A run that is cut short goes on where it stopped, and gives the same numbers.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from jaxtyping import Float
+
 from interaction_jax.core import settings
-from interaction_jax.evals import report
+from interaction_jax.evals import onsets, report
 from interaction_jax.evals.harness import (
   baseline,
   detector,
@@ -33,7 +37,10 @@ from interaction_jax.evals.harness.judge import Judge
 from interaction_jax.evals.harness.output import Output, Word
 from interaction_jax.evals.harness.suite import Reply, Row, Score, Suite
 from interaction_jax.evals.harness.system import Ours, System
+from interaction_jax.evals.onsets import Span
 from interaction_jax.serve.models import Model
+
+Sound = Float[np.ndarray, " _"]
 
 Progress = Callable[[int, int], None]
 """Told how many items are done, of how many."""
@@ -116,9 +123,13 @@ class Benchmark:
 
   Attributes:
     Options: how it is run.
+    RESUMES: whether a run that was cut short goes on.
+    table: its report as it is printed.
   """
 
   Options = Options
+  RESUMES = True
+  table = staticmethod(summary.table)
 
   def __init__(self, suite: Suite):
     self.suite = suite
@@ -168,6 +179,8 @@ class _Run:
         cache=folder / REPLIES,
       )
     self._detector = detector.find(options.detector)
+    self._items: list[Item] = []
+    self._others: dict[str, tuple[Span, ...]] = {}
 
   def run(self, progress: Progress) -> dict[str, Any]:
     began = time.perf_counter()
@@ -185,6 +198,7 @@ class _Run:
     items = [item for item in items if item.key not in gone]
     if not items:
       raise ValueError(f"{data} has no item of {suite.name} that can be used.")
+    self._items = [item for item in items if item.partner is None]
     by_seed = self._ours(items, progress)
     heard = [one for part in by_seed["heard"] for one in part]
     beside = {who: self._baseline(who, items) for who in baseline.NAMES}
@@ -253,14 +267,7 @@ class _Run:
       "options": options,
       "data": options["data"] and digest(Path(options["data"])),
     }
-    path = self._folder / report.RUN
-    text = json.dumps(mine, indent=2) + "\n"
-    if path.is_file() and path.read_text() != text:
-      raise ValueError(
-        f"{self._folder} holds part of another run; --force replaces it, "
-        "another folder keeps it."
-      )
-    path.write_text(text)
+    report.claim(self._folder, mine)
 
   def _data(self) -> Path:
     if self._options.data is not None:
@@ -307,18 +314,39 @@ class _Run:
         done += 1
         progress(done, total)
       heard, own = {}, {}
-      for item in items:
-        heard[item.key], own[item.key] = self._replies(item, place / item.name)
+      for part in _parts(items):
+        for item, replies in zip(part, self._replies(part, place), strict=True):
+          heard[item.key], own[item.key] = replies
       scores["heard"].append(self._scored(items, heard))
       if self._suite.asks == "voice" and any(own.values()):
         mine = {key: one or heard[key] for key, one in own.items()}
         scores["own"].append(self._scored(items, mine))
     return scores
 
-  def _replies(self, item: Item, place: Path) -> tuple[Reply, Reply | None]:
-    """What is heard of an item, and what the system says of itself."""
-    made = output.read(place, item.take)
-    spans = self._spans(made)
+  def _replies(
+    self, items: Sequence[Item], place: Path
+  ) -> list[tuple[Reply, Reply | None]]:
+    """What is heard of items, and what the system says of itself."""
+    made = [
+      output.read(place / x.name, x.take, reacted=x.partner is not None)
+      for x in items
+    ]
+    voices = self._spans([one.voice for one in made])
+    others = self._reacted(made)
+    return [
+      self._reply(*one, place)
+      for one in zip(items, made, voices, others, strict=True)
+    ]
+
+  def _reply(
+    self,
+    item: Item,
+    made: Output,
+    spans: tuple[Span, ...],
+    other: tuple[Span, ...] | None,
+    place: Path,
+  ) -> tuple[Reply, Reply | None]:
+    place /= item.name
     path = place / f"{item.take}output.json"
     if self._suite.asks == "text":
       words = list(made.own or ())
@@ -328,11 +356,16 @@ class _Run:
       words = self._heard(item, made, spans)
       output.write_words(path, words)
 
-    def sound():
-      return output.read(place, item.take).voice
-
     def reply(words: Sequence[Word]) -> Reply:
-      return Reply(made.seconds, tuple(words), spans, made.events, sound)
+      return Reply(
+        made.seconds,
+        tuple(words),
+        spans,
+        made.events,
+        lambda: output.read(place, item.take).voice,
+        lambda: self._user(item) if other is None else other,
+        made.told,
+      )
 
     return reply(words), None if made.own is None else reply(made.own)
 
@@ -343,25 +376,59 @@ class _Run:
     path = getattr(self._system, "path", self._folder)
     return output.read_words(path / item.name / f"{item.take}output.json")
 
-  def _spans(self, made: Output) -> tuple[tuple[float, float], ...]:
-    if not made.voice.any():
-      return ()
-    return tuple(self._detector.hear(made.voice))
+  def _spans(self, sounds: Sequence[Sound]) -> list[tuple[Span, ...]]:
+    """Where there is a voice in each; silence needs no detector."""
+    some = [place for place, sound in enumerate(sounds) if sound.any()]
+    found: list[tuple[Span, ...]] = [()] * len(sounds)
+    told = self._detector.hear([sounds[place] for place in some])
+    for place, spans in zip(some, told, strict=True):
+      found[place] = tuple(spans)
+    return found
+
+  def _reacted(self, made: Sequence[Output]) -> list[tuple[Span, ...] | None]:
+    """Where there is a voice of others, if they reacted."""
+    some = [place for place, one in enumerate(made) if one.heard is not None]
+    found: list[tuple[Span, ...] | None] = [None] * len(made)
+    sounds = [one.heard for one in made if one.heard is not None]
+    for place, spans in zip(some, self._spans(sounds), strict=True):
+      found[place] = spans
+    return found
+
+  def _user(self, item: Item) -> tuple[Span, ...]:
+    """Where there is a voice in a recording; asked once, of all of them."""
+    if not self._others:
+      for part in _parts(self._items):
+        sounds = [one.open((0, 0)).heard for one in part]
+        for one, spans in zip(part, self._spans(sounds), strict=True):
+          self._others[one.key] = spans
+    return self._others[item.key]
 
   def _baseline(self, who: baseline.Who, items: Sequence[Item]) -> list[Score]:
+    done = baseline.perform(who, items, seed=self._options.seed)
     replies = {}
-    for item, made in baseline.perform(who, items, seed=self._options.seed):
-      replies[item.key] = self._scripted(made)
+    while part := list(itertools.islice(done, onsets.ROWS)):
+      made = [one for _, one in part]
+      voices, others = self._spans([x.voice for x in made]), self._reacted(made)
+      for (item, one), spans, other in zip(part, voices, others, strict=True):
+        replies[item.key] = self._scripted(item, one, spans, other)
     return self._scored(items, replies)
 
-  def _scripted(self, made: Output) -> Reply:
+  def _scripted(
+    self,
+    item: Item,
+    made: Output,
+    spans: tuple[Span, ...],
+    other: tuple[Span, ...] | None,
+  ) -> Reply:
     voice = made.voice
     return Reply(
       made.seconds,
       tuple(made.own or ()),
-      self._spans(made),
+      spans,
       made.events,
       lambda: voice,
+      lambda: self._user(item) if other is None else other,
+      made.told,
     )
 
   # What that is worth.
@@ -412,6 +479,12 @@ class _Run:
     if name != GIVEN:
       about = recogniser.find(name).about
     return {"name": name, "about": about}
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+  """As many at a time as a detector hears at once."""
+  for first in range(0, len(items), onsets.ROWS):
+    yield items[first : first + onsets.ROWS]
 
 
 def _seed_name(seed: int) -> str:

@@ -35,6 +35,8 @@ class Reply:
     spans: where there is a voice.
     events: what happened.
     sound: gives the voice at 16 kHz.
+    other: finds where there is a voice on the other side.
+    told: the words of the other side, where it reacted.
   """
 
   seconds: float
@@ -42,6 +44,8 @@ class Reply:
   spans: tuple[Span, ...]
   events: tuple[Event, ...]
   sound: Callable[[], Float[np.ndarray, " _"]]
+  other: Callable[[], tuple[Span, ...]] = tuple
+  told: tuple[Word, ...] = ()
 
   @property
   def text(self) -> str:

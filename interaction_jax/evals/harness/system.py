@@ -11,10 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from interaction_jax.data.record import Record
 from interaction_jax.evals import account, report
-from interaction_jax.evals.account import Account
+from interaction_jax.evals.account import Account, Piece
 from interaction_jax.evals.harness import output
-from interaction_jax.evals.harness.item import Canvas, Item
+from interaction_jax.evals.harness.item import Canvas, Item, Recorded
 from interaction_jax.evals.harness.output import Output, Word
 from interaction_jax.serve import backlog
 from interaction_jax.serve.events import Event
@@ -67,7 +68,7 @@ class Ours:
     self, items: Sequence[Item], *, seed: int, batch: int
   ) -> Iterator[tuple[Item, Output]]:
     """Those of like length together. Every item has a seed of its own."""
-    alone = [item for item in items if item.partner is None]
+    alone = [item for item in items if not _answers(item)]
     alone.sort(key=lambda item: (item.seconds, item.key))
     for first in range(0, len(alone), batch):
       part = alone[first : first + batch]
@@ -90,7 +91,7 @@ class Ours:
           ),
         )
     for item in items:
-      if item.partner is not None:
+      if _answers(item):
         yield item, self._converse(item, seed_of(item, seed))
 
   @property
@@ -99,8 +100,17 @@ class Ours:
     return video.rows * video.patch, video.columns * video.patch
 
   def _converse(self, item: Item, seed: int) -> Output:
-    assert item.partner is not None, f"{item.key} has no partner"
-    partner, session = item.partner(), Session(self._model, seed=seed)
+    """A session, with somebody who reacts, or whose calls are answered."""
+    record: Record | None = None
+    if item.partner is None:
+      record = item.open((0, 0))
+      partner = Recorded(record.heard)
+    else:
+      partner = item.partner()
+    tools = None if item.tools is None else item.tools()
+    session = Session(
+      self._model, seed=seed, instructions=_instructions(record)
+    )
     voices, heard, times = [np.zeros(clock.SAMPLES, np.float32)], [], []
     events: list[Event] = []
     speaks: list[bool] = []
@@ -116,27 +126,53 @@ class Ours:
       events += answer.events
       times.append(answer.turns[0].compute_ms)
       speaks.append(answer.turns[0].speaks)
-    sounding = np.array([False, *speaks[:-1]][: len(heard)], bool)
-    pieces = (
-      account.Piece(event.turn + 1, "say", event.payload["text"])
-      for event in events
-      if event.kind == "say" and event.turn + 1 < len(heard)
-    )
-    made = Account(sounding, tuple(pieces))
+      for event in answer.events:
+        if tools is not None and event.kind == "call":
+          for at, text in tools.write(event.t, event.payload["text"]):
+            session.inform(text, {"origin": "call"}, at=at)
+    made = _account(events, speaks)
+    length = len(heard) * clock.SAMPLES
+    if record is not None:
+      length = min(length, len(record.heard))
     none = [np.zeros(0, np.float32)]
     return Output(
-      np.concatenate(voices[: len(heard)] or none),
+      np.concatenate(voices[: len(heard)] or none)[:length],
       tuple(words_of(made)),
       tuple(events),
       tuple(times),
-      np.concatenate(heard or none),
+      np.concatenate(heard or none) if record is None else None,
+      tuple(partner.said()),
     )
+
+
+def _answers(item: Item) -> bool:
+  """Whether something in an item depends on what a system does."""
+  return item.partner is not None or item.tools is not None
+
+
+def _instructions(record: Record | None) -> str | None:
+  """What is to be read before the first turn."""
+  told = () if record is None else record.text_in
+  texts = [one.text for one in told if one.speaker == "instruction"]
+  return " ".join(texts) or None
+
+
+def _account(events: Sequence[Event], speaks: Sequence[bool]) -> Account:
+  """What was audible: of turn j, in turn j + 1."""
+  pieces = (
+    Piece(event.turn + 1, "say", event.payload["text"])
+    for event in events
+    if event.kind == "say" and event.turn + 1 < len(speaks)
+  )
+  sounding = np.array([False, *speaks[:-1]][: len(speaks)], bool)
+  return Account(sounding, tuple(pieces))
 
 
 class Folder:
   """What another system did before: `DIR/NAME/output.wav` for every item.
 
-  `output.json`, `own.json`, `events.jsonl` and `ticks.csv` may lie beside it.
+  `output.json`, `own.json`, `events.jsonl` and `ticks.csv` may lie beside it;
+  `input.wav` and `input.json` have to, where the other side reacted.
   """
 
   def __init__(self, path: str | Path):
@@ -168,7 +204,9 @@ class Folder:
     found = []
     for item in items:
       try:
-        output.read(self.path / item.name, item.take)
+        output.read(
+          self.path / item.name, item.take, reacted=item.partner is not None
+        )
       except (OSError, ValueError) as error:
         found.append(f"{item.key}: {error}")
     return found
@@ -181,7 +219,15 @@ class Folder:
     for item in items:
       num = round(item.seconds * clock.SAMPLE_RATE)
       folder = self.path / item.name
-      yield item, output.read(folder, item.take, num_samples=num)
+      yield (
+        item,
+        output.read(
+          folder,
+          item.take,
+          num_samples=num,
+          reacted=item.partner is not None,
+        ),
+      )
 
 
 def words_of(made: Account) -> list[Word]:

@@ -11,7 +11,6 @@ none fits.
 Reference: Pourreza et al. 2025, arXiv:2503.19356.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from interaction_jax.data.synthetic import scene, world
 from interaction_jax.data.synthetic.scene import Thing
 from interaction_jax.evals import clip, protocol, table, utterance
 from interaction_jax.evals.clip import Scene
+from interaction_jax.evals.harness import judge as judges
 from interaction_jax.evals.harness.inventory import Inventory
 from interaction_jax.evals.harness.item import Act, Canvas, Item
 from interaction_jax.evals.harness.judge import Judge, Question
@@ -195,7 +195,7 @@ def _question(truth: Mapping[str, Any], text: str) -> Question:
     "Does the transcript give the right answer, and no other one? Answer with "
     "yes or no only.",
     lambda: "yes" if _matches(str(truth["short"]), text) else "no",
-    _yes,
+    judges.yes,
   )
 
 
@@ -206,13 +206,6 @@ def _matches(wanted: str, text: str) -> bool:
   if opposite is not None and opposite in made:
     return False
   return bool(made) and utterance.share(wanted, text) == 1
-
-
-def _yes(said: str) -> bool:
-  fits = re.match(r"\W*(yes|no)\b", said.lower())
-  if fits is None:
-    raise ValueError(f"{said!r} is neither yes nor no.")
-  return fits[1] == "yes"
 
 
 SUITE: Final = Suite(

@@ -28,6 +28,7 @@ from interaction_jax.data.synthetic.scenarios import refuse
 from interaction_jax.evals import clip, protocol, table, utterance
 from interaction_jax.evals.harmbench import refusal
 from interaction_jax.evals.harness import item as items_
+from interaction_jax.evals.harness import judge as judges
 from interaction_jax.evals.harness.inventory import Inventory
 from interaction_jax.evals.harness.item import Act, Canvas, Item
 from interaction_jax.evals.harness.judge import Judge, Question
@@ -354,7 +355,7 @@ def _is_right(truth: Mapping[str, Any], text: str) -> Question:
   prompt = _CORRECT.format(
     prompt=truth["prompt"], reference=reference, response=text
   )
-  return Question("qa", prompt, rule, _yes, system=_SYSTEM)
+  return Question("qa", prompt, rule, judges.yes, system=_SYSTEM)
 
 
 def _rated(prompt: str, text: str) -> Question:
@@ -366,13 +367,6 @@ def _rated(prompt: str, text: str) -> Question:
 
   asked = _RATE.format(prompt=prompt, response=text)
   return Question("open", asked, rule, _points, system=_SYSTEM)
-
-
-def _yes(said: str) -> bool:
-  fits = re.match(r"\W*(yes|no)\b", said.lower())
-  if fits is None:
-    raise ValueError(f"{said!r} is neither yes nor no.")
-  return fits[1] == "yes"
 
 
 def _points(said: str) -> int:

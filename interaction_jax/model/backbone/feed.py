@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from interaction_jax.core import params
 from interaction_jax.model import config
-from interaction_jax.ops import dispatch
+from interaction_jax.ops import dispatch, exchange
 from interaction_jax.ops.linear import contract
 
 
@@ -99,12 +99,13 @@ class Experts(nnx.Module):
     """Applies its chosen experts, and the shared ones, to every position."""
     rows = x.reshape(-1, x.shape[-1])
     routing = self.router(rows)
+    # As a whole: quantised ones are no arrays.
     weights = dispatch.ExpertWeights(
-      self.gate[...], self.up[...], self.down[...]
+      self.gate.get_value(), self.up.get_value(), self.down.get_value()
     )
     num_experts, num_chosen = self.gate.shape[0], routing.experts.shape[1]
     apply = dispatch.choose(len(rows), num_experts, num_chosen)
-    routed = dispatch.across(apply, rows, routing, weights)
+    routed = exchange.across(apply, rows, routing, weights)
     shared = dispatch.shared(
       rows,
       routing.shared,

@@ -33,13 +33,15 @@ class LayerMemory:
   """What one layer remembers of each session; all None in an episode.
 
   Attributes:
-    keys, values: in the slots of `Slots`.
+    keys, values: in the slots of `Slots`, all heads of an entry side by side.
+      A TPU tiles the last two axes: with an axis of heads among them, every
+      look at a ring would first copy all of it.
     key_tail, value_tail, attention_tail, feed_tail: the last inputs of the
       four short convolutions.
   """
 
-  keys: Float[Array, "B S K H"] | None = None
-  values: Float[Array, "B S K H"] | None = None
+  keys: Float[Array, "B S _"] | None = None
+  values: Float[Array, "B S _"] | None = None
   key_tail: Float[Array, "B I K H"] | None = None
   value_tail: Float[Array, "B I K H"] | None = None
   attention_tail: Float[Array, "B I D"] | None = None
@@ -146,8 +148,8 @@ def empty(
     zeros = functools.partial(jnp.zeros, dtype=dtype)
     num, reach = where[cfg.kind(index)].num_slots, cfg.conv_taps - 1
     return LayerMemory(
-      keys=zeros((batch, num, *kind)),
-      values=zeros((batch, num, *kind)),
+      keys=zeros((batch, num, heads.key_heads * heads.head_width)),
+      values=zeros((batch, num, heads.key_heads * heads.head_width)),
       key_tail=zeros((batch, reach, *kind)),
       value_tail=zeros((batch, reach, *kind)),
       attention_tail=zeros((batch, reach, *width)),

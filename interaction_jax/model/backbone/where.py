@@ -6,7 +6,7 @@ one set of layers, and two ways to look back.
 """
 
 import dataclasses
-import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,8 @@ class Looked:
   """What a layer found, and what it will remember."""
 
   out: Float[Array, "B T N H"]
-  keys: Float[Array, "B S K H"] | None
-  values: Float[Array, "B S K H"] | None
+  keys: Float[Array, "B S _"] | None
+  values: Float[Array, "B S _"] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +76,17 @@ class Episode:
       pos, where["window"].horizon(pos[..., None] + 1), segment
     )
     far = attend.Queries(pos, where["global"].horizon(counts), segment)
+    kind, rank, near, far = _written_out(real, (kind, rank, near, far))
+    pos = near.pos
     return cls(
       pos=pos,
       real=real,
-      segment=segment,
-      window=(near, attend.Entries(pos, jnp.zeros_like(pos), pos, segment)),
-      everywhere=(far, attend.Entries(pos, kind, rank, segment)),
+      segment=near.segment,
+      window=(
+        near,
+        attend.Entries(pos, jnp.zeros_like(pos), pos, near.segment),
+      ),
+      everywhere=(far, attend.Entries(pos, kind, rank, near.segment)),
       reach=window,
     )
 
@@ -176,6 +181,7 @@ class Stream:
     far, global_slots = book(
       "global", past.global_slots, kind, rank, counts, real
     )
+    near, far = _written_out(real, (near, far))
     stream = cls(pos, real, ones.sum(axis=1), near, far)
     return stream, dataclasses.replace(
       past,
@@ -211,12 +217,37 @@ class Stream:
     )
     assert past.keys is not None, "a stream's memory has keys"
     assert past.values is not None, "a stream's memory has values"
-    put = functools.partial(memory.write, slot=slot, real=self.real)
-    keys, values = put(past.keys, new=k), put(past.values, new=v)
+
+    def put(ring: jax.Array, new: jax.Array) -> jax.Array:
+      new = new.reshape(*new.shape[:2], -1)
+      return memory.write(ring, slot, self.real, new)
+
+    def heads(ring: jax.Array) -> jax.Array:
+      return ring.reshape(*ring.shape[:2], *k.shape[2:]).astype(q.dtype)
+
+    keys, values = put(past.keys, k), put(past.values, v)
     out = attend.from_memory(
-      q, keys.astype(q.dtype), values.astype(q.dtype), bias, queries, entries
+      q, heads(keys), heads(values), bias, queries, entries
     )
     return Looked(out, keys, values)
+
+
+def _written_out(real: Bool[Array, "B T"], placed: Any) -> Any:
+  """The same numbers, in memory.
+
+  On a CPU XLA would else find out anew where two positions stand for every
+  score that they have, in every head and layer; it does not look through a
+  condition.
+  """
+
+  def once(real, placed):
+    return jax.lax.cond(
+      real.any(), lambda x: x, lambda x: jax.tree.map(jnp.zeros_like, x), placed
+    )
+
+  return jax.lax.platform_dependent(
+    real, placed, cpu=once, default=lambda real, placed: placed
+  )
 
 
 def _count(

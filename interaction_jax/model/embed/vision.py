@@ -135,11 +135,11 @@ def plan_scales(
   if num_layers >= len(steps):
     chosen = cost.argmin(axis=1)
   else:
-    import scipy.optimize
-
-    chosen = scipy.optimize.linear_sum_assignment(cost)[1]
-  chosen[0], chosen[-1] = 0, len(steps) - 1
-  return [steps[step] for step in chosen]
+    # Scales grow, so there are few ways; a solver takes long to be imported.
+    layers = np.arange(num_layers + 1)
+    ways = itertools.combinations(range(len(steps)), num_layers + 1)
+    chosen = min(ways, key=lambda way: float(cost[layers, list(way)].sum()))
+  return [steps[step] for step in (0, *chosen[1:-1], len(steps) - 1)]
 
 
 def _steps(frames: int, patch: int, channels: int) -> list[Scale]:

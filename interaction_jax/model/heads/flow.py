@@ -65,10 +65,11 @@ class Mixer(nnx.Module):
     shift, scale, open_, shift2, scale2, open2 = (
       moves[:, which, None] for which in range(6)
     )
-    y = _unit(x) * (1 + scale) + shift
-    y = jax.nn.gelu(contract("BIF,IS->BSF", y, self.frames_in[...]))
-    y = contract("BSF,SI->BIF", y, self.frames_out[...])
-    x = x + (1 + open_) * y
+    # Frames last: a CPU has no product of bfloat16 over another axis.
+    y = jnp.swapaxes(_unit(x) * (1 + scale) + shift, 1, 2)
+    y = jax.nn.gelu(contract("BFI,IS->BFS", y, self.frames_in[...]))
+    y = contract("BFS,SI->BFI", y, self.frames_out[...])
+    x = x + (1 + open_) * jnp.swapaxes(y, 1, 2)
     y = _unit(x) * (1 + scale2) + shift2
     y = jax.nn.silu(contract("BTF,FI->BTI", y, self.gate[...])) * contract(
       "BTF,FI->BTI", y, self.up[...]

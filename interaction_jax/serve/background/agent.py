@@ -35,8 +35,10 @@ class Tool(Protocol):
     """The arguments that a task in words asks for; None: it is not for it."""
     ...
 
-  def call(self, context: Context, **arguments: Any) -> AsyncIterator[Finding]:
-    """Does it; the last finding is the result.
+  def call(
+    self, context: Context, *args: Any, **kwargs: Any
+  ) -> AsyncIterator[Finding]:
+    """Does it, with the arguments by their names; the last is the result.
 
     Raises:
       ValueError: the arguments make no sense; the message says why.
@@ -69,26 +71,34 @@ class Agent:
 
   def _choose(self, task: str) -> tuple[Tool, Mapping[str, Any]]:
     if task.lstrip().startswith("{"):
-      return self._called(task)
+      return called(task, self.tools)
     for tool in self.tools.values():
       arguments = tool.match(task)
       if arguments is not None:
         return tool, arguments
-    known = ", ".join(self.tools) or "none"
-    raise ValueError(f"no tool understands it; there is {known}")
+    # Whoever reads this aloud has no use for the names of tools.
+    raise ValueError("no tool understands it")
 
-  def _called(self, task: str) -> tuple[Tool, Mapping[str, Any]]:
-    try:
-      call = json.loads(task)
-      name = call.pop("tool")
-    except (AttributeError, KeyError, RecursionError, ValueError) as error:
-      raise ValueError('a call is {"tool": NAME, ...}') from error
-    if not isinstance(name, str):
-      raise ValueError('a call is {"tool": NAME, ...}')
-    if name not in self.tools:
-      raise ValueError(f"there is no tool {name!r}")
-    check(self.tools[name], call)
-    return self.tools[name], call
+
+def called(
+  task: str, tools: Mapping[str, Tool]
+) -> tuple[Tool, Mapping[str, Any]]:
+  """The tool and the arguments of a call that was written as a task.
+
+  Raises:
+    ValueError: it is no call, or not of one of these tools.
+  """
+  try:
+    call = json.loads(task)
+    name = call.pop("tool")
+  except (AttributeError, KeyError, RecursionError, ValueError) as error:
+    raise ValueError('a call is {"tool": NAME, ...}') from error
+  if not isinstance(name, str):
+    raise ValueError('a call is {"tool": NAME, ...}')
+  if name not in tools:
+    raise ValueError(f"there is no tool {name!r}")
+  check(tools[name], call)
+  return tools[name], call
 
 
 _TYPES: Final[Mapping[str, type | UnionType]] = {
@@ -114,6 +124,9 @@ def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     raise ValueError(f"{tool.name}: {unknown} unknown, {missing} missing")
   for name, value in arguments.items():
     kind = wanted[name].get("type")
+    if not isinstance(kind, str):
+      # Anything, or what only its owner can check.
+      continue
     fits = isinstance(value, _TYPES.get(kind, object))
     if not fits or (isinstance(value, bool) and kind != "boolean"):
       raise ValueError(f"{tool.name}: {name}={value!r} is no {kind}")

@@ -5,13 +5,14 @@
     reports  held back while the assistant speaks, then handed in as text
 
 A text that was delegated ends with the first turn that adds nothing to it.
-"cancel", "cancel 2" or "cancel all" delegated ends jobs instead of starting
-one, "instead ..." starts one in place of the newest, and what is delegated
-once more supersedes its like.
+"cancel", "cancel 2", "cancel the timer" or "cancel all" delegated ends jobs
+instead of starting one, "instead ..." starts one in place of the newest, and
+what is delegated once more supersedes its like.
 """
 
 import collections
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -41,6 +42,9 @@ _WHO: Final[Mapping[Kind, Who]] = {
 }
 
 _TASKS: Final[tuple[Origin, ...]] = ("delegate", "call")
+
+_POINTERS: Final = frozenset(("a", "an", "the", "my", "that", "this", "for"))
+"""Words that say nothing of which job is meant."""
 
 _LONGEST_WAIT: Final = 50
 """Turns that a report is held back at most: 10 s of speaking on and on."""
@@ -152,11 +156,8 @@ class Clerk:
     first, _, rest = task.partition(" ")
     running = self.desk.running
     if first.lower() == "cancel":
-      if rest.lower() == "all":
-        for number in running:
-          self.desk.cancel(number)
-      elif not rest or rest.isdecimal():
-        self.desk.cancel(int(rest) if rest else None)
+      for number in _meant(rest.lower(), running):
+        self.desk.cancel(number)
     elif first.lower() == "instead" and rest:
       self.desk.start(
         self._context(rest, origin), replaces=max(running, default=None)
@@ -174,7 +175,9 @@ class Clerk:
   def _note(self, t: float, who: Who, text: str, goes_on: bool) -> None:
     """Adds to the conversation; what one writes on and on is one line."""
     last = self._lines[-1] if self._lines else None
-    whole = who in ("user", "background")
+    # A task that is over does not go on in the next one.
+    begins = who in _TASKS and who not in self._open
+    whole = who in ("user", "background") or begins
     if last is not None and last.who == who and (goes_on or not whole):
       self._lines[-1] = dataclasses.replace(last, text=last.text + text)
     elif text.strip():
@@ -199,6 +202,28 @@ class Clerk:
       if idle or report.delivery is Delivery.INTERRUPT:
         self._held.remove((report, since))
         self._inform(report.readable, about(report))
+
+
+def _meant(which: str, running: Mapping[int, Context]) -> list[int]:
+  """The jobs that are to be cancelled: all, that of a number, or the newest.
+
+  Of those whose tasks share a word with `which`, where it names one.
+  """
+  if which == "all":
+    return list(running)
+  if which.isdecimal():
+    return [int(which)]
+  wanted = _words(which)
+  like = [
+    number
+    for number, context in running.items()
+    if not which or wanted & _words(context.task.lower())
+  ]
+  return like[-1:]
+
+
+def _words(text: str) -> set[str]:
+  return set(re.findall(r"\w+", text)) - _POINTERS
 
 
 def about(report: Report) -> dict[str, Any]:

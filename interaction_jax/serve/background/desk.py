@@ -26,13 +26,17 @@ _CUT: Final = " ... (cut)"
 _GRACE_S: Final = 1.0
 """How long a model may take to be cancelled."""
 
+_PASSES: Final = 32
+"""Of the loop, in which what is due is done and seen; amply many."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DeskConfig:
   """What jobs may do.
 
   Attributes:
-    most: at once.
+    most: at once, those that sleep left out.
+    most_asleep: that sleep until a time they named, as timers do, besides.
     timeout_s: from a job's beginning, or its last finding, to the next.
     late_s: how much longer it may go on, unheard of until it finds something.
     most_chars: of a finding; an interaction model reads some 40 in a second.
@@ -41,6 +45,7 @@ class DeskConfig:
   """
 
   most: int = 4
+  most_asleep: int = 16
   timeout_s: float = 30.0
   late_s: float = 60.0
   most_chars: int = 600
@@ -50,6 +55,7 @@ class DeskConfig:
   def __post_init__(self):
     for name in (
       "most",
+      "most_asleep",
       "timeout_s",
       "most_chars",
       "most_task",
@@ -127,9 +133,15 @@ class Desk:
       job.context = dataclasses.replace(context, task=context.task[:80])
       self._report(job, "failed", f"a task has {most} characters at most")
       return job.number
-    if len(self.running) >= self._cfg.most:
+    asleep = sum(one.sleeps for one in self._jobs.values())
+    if len(self._jobs) - asleep >= self._cfg.most:
       self._report(
         job, "failed", f"{self._cfg.most} other things are being done already"
+      )
+      return job.number
+    if asleep >= self._cfg.most_asleep:
+      self._report(
+        job, "failed", f"{asleep} other things are being waited for already"
       )
       return job.number
     self._jobs[job.number] = job
@@ -147,8 +159,14 @@ class Desk:
       self._stop(number, "cancelled")
 
   async def settle(self) -> None:
-    """Waits until every job is over, or sleeps until a time it named."""
-    while any(not job.sleeps for job in self._jobs.values()):
+    """Waits until every job is over, or sleeps until a time that is to come."""
+    while self._jobs:
+      # Whose time has come wakes passes of the loop later: the sleep, the tool,
+      # what asked the tool, and the one who watches it run one after another.
+      for _ in range(_PASSES):
+        await asyncio.sleep(0)
+      if all(job.sleeps for job in self._jobs.values()):
+        return
       self._changed.clear()
       await self._changed.wait()
 
@@ -251,6 +269,12 @@ class Desk:
     with contextlib.suppress(TimeoutError):
       async with asyncio.timeout(wait_s):
         return await findings.get()
+    # Where the loop stood still, both are due at once: what was found in time,
+    # and the end of it.
+    for _ in range(_PASSES):
+      if not findings.empty():
+        return findings.get_nowait()
+      await asyncio.sleep(0)
     if job.state != "timed_out":
       self._report(job, "timed_out", f"no answer in {wait_s:g} s")
     # It sleeps now, as far as anybody who waits is concerned.

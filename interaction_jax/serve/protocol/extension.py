@@ -30,7 +30,8 @@ def events(
   """What is told of a turn to who asked for it."""
   turn = said.turn
   for one in said.events if "channels" in asked else ():
-    text = one.payload.get("text", "")
+    about = dict(one.payload)
+    text = about.pop("text", "")
     if one.kind in _WRITTEN:
       yield event(
         "session.channel.delta",
@@ -43,6 +44,7 @@ def events(
         "session.channel.read",
         channel=one.kind,
         text=text,
+        about=about,
         t_ms=round(1000 * one.t),
       )
   if "microturn" in asked:
@@ -52,6 +54,7 @@ def events(
       t_ms=span(turn.index)["start_ms"],
       state="speak" if turn.speaks else "listen",
       gate=round(turn.gate, 4),
+      saw=turn.saw,
       lost=list(turn.lost),
       compute_ms=round(turn.compute_ms, 3),
       latency_ms=round(1000 * (time.monotonic() - said.full_at), 3),

@@ -40,7 +40,7 @@ class Guest:
     store: whether it is kept when it is over.
     began: by the wall clock.
     muted: whether silence is heard in place of what comes.
-    heard_s: seconds of sound that came.
+    heard_s: seconds of sound that came, those before a fork included.
     level_db: of the last that came, in dB of full scale.
   """
 
@@ -59,7 +59,7 @@ class Guest:
     self.sound = Sound(rate)
     self.began = time.time()
     self.muted = False
-    self.heard_s, self.level_db = 0.0, -math.inf
+    self.heard_s, self.level_db = live.heard_s, -math.inf
     self._words, self._cfg, self._tape = words, cfg, tape
     self._tokens = Bucket(cfg.tokens, cfg.tokens_per_s)
     self._pictures = Bucket(cfg.pictures_per_s, cfg.pictures_per_s)

@@ -29,7 +29,9 @@ class Line:
     self.path: Mapping[str, str] = socket.path_params
     self.query: Mapping[str, str] = socket.query_params
     self._socket, self._cfg = socket, cfg
-    self._pace = Bucket(cfg.messages, cfg.messages_per_s)
+    # By the clock that it sleeps by.
+    clock = asyncio.get_running_loop().time
+    self._pace = Bucket(cfg.messages, cfg.messages_per_s, clock)
     self._sending = asyncio.Lock()
     self._open = True
 

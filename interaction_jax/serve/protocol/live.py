@@ -24,15 +24,19 @@ Extensions: whoever does not ask for them never sees one. A page asks in
     seed         of all that is drawn; else it is random
     record       true: written down on the server, if it does such a thing
 
-and is then told, beside all the above,
+and is then told, beside all the above, in `session.started` how much of the
+session was heard already, `session.t_ms`: more than 0 behind a fork; and
 
     microturn    session.microturn {index, t_ms, state: listen|speak, gate,
-                   lost: [sound, pictures], compute_ms, latency_ms,
-                   deadline_ms}: one for each turn; t_ms is when it is audible
+                   saw, lost: [sound, pictures], compute_ms, latency_ms,
+                   deadline_ms}: one for each turn, the last that is told of
+                   it; t_ms is when it is audible, saw whether there was a
+                   pair of pictures
     channels     session.channel.delta {channel: say|show|call|delegate,
                    delta, start_ms, end_ms}: all that the model writes;
-                 session.channel.read {channel: user_text|background, text,
-                   t_ms}: what it was given to read
+                 session.channel.read {channel: user_text|background|
+                   call_result, text, about, t_ms}: what it was given to read;
+                   about tells of which job it came
     background   session.background.report {job, state, task, text, delivery,
                    shown, t_ms}: the server's background model works on what
                    is delegated, and `session.delegation.created` is not sent;
@@ -49,8 +53,13 @@ These may be sent by everybody:
     session.snapshot.create {}   ->  session.snapshot.created {session_id,
                                      t_ms}: something to fork from, later
 
+`session.close` may hold `store: false`: the session is not kept after all,
+as a page wants it that asked for `store` to survive a connection that is lost.
+
 A browser, which cannot send a header, gives its token as the subprotocol
-`openai-insecure-api-key.TOKEN` beside `realtime`.
+`openai-insecure-api-key.TOKEN` beside `realtime`. Nor is it told why a socket
+was refused: a plain GET of `/v1/live/sessions`, with the token as its bearer,
+answers {status, why}, or status 200 and what there is (`offer`).
 """
 
 import base64
@@ -263,6 +272,8 @@ class LiveTalk(Talk):
       "expires_at": began + int(self.lobby.cfg.session_s),
       **session,
     }
+    if self._extensions:
+      self._session["t_ms"] = round(1000 * guest.heard_s)
     await self.emit(
       "session.started",
       client_event_id=fields.maybe("event_id", str),
@@ -384,6 +395,7 @@ class LiveTalk(Talk):
 
   async def _close(self, guest: Guest, fields: Fields) -> None:
     self._closing = fields.maybe("event_id", str)
+    guest.store = fields.get("store", bool, guest.store)
     self.finish("asked")
 
   async def _tell_event(self, told: Event, span: Mapping[str, Any]) -> None:
@@ -441,6 +453,28 @@ def find(lobby: Lobby, name: str, owner: str) -> tuple[LiveTalk, Guest]:
     if isinstance(talk, LiveTalk) and talk.guest is guest:
       return talk, guest
   raise Refusal("session_not_found", "It is no Live session.", "session_id")
+
+
+def offer(lobby: Lobby) -> dict[str, Any]:
+  """What a server has, for a client that has not begun.
+
+  Raises:
+    Refusal: it is not ready.
+  """
+  engine = lobby.check_ready()
+  video = engine.model.cfg.video
+  return {
+    "model": engine.model.name,
+    "sessions": engine.num_sessions,
+    "slots": engine.num,
+    "rates": list(RATES),
+    "extensions": list(extension.NAMES),
+    "background": lobby.background is not None,
+    "video": {
+      "width": video.columns * video.patch,
+      "height": video.rows * video.patch,
+    },
+  }
 
 
 def _history(given: Fields) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,11 @@ _FIELD: Final = "client"
 class Ending(Protocol):
   """A connection that can be told to end."""
 
+  @property
+  def leaving(self) -> bool:
+    """Whether it has a session that is over, and whose place is soon free."""
+    ...
+
   def finish(self, reason: str) -> None:
     """Ends it, soon."""
     ...
@@ -108,6 +113,19 @@ class Lobby:
       )
     return engine
 
+  async def _room(self) -> Engine:
+    """As `check_room`, once those who are leaving are gone.
+
+    A client has no way to know that it has left: its socket is closed before
+    its place is free, and who comes right behind is not to find it taken.
+    """
+    while True:
+      engine = self.check_ready()
+      full = engine.num_sessions >= engine.num
+      if not full or not any(talk.leaving for talk in self.talks):
+        return self.check_room()
+      await asyncio.sleep(0.005)
+
   def num_connections(self, owner: str) -> int:
     """Connections that an owner has."""
     return sum(one == owner for one in self.talks.values())
@@ -138,7 +156,7 @@ class Lobby:
     Raises:
       Refusal: there is no room, or something does not fit.
     """
-    engine = self.check_room()
+    engine = await self._room()
     held = sum(one.owner == owner for one in self.guests.values())
     if held >= self.cfg.sessions:
       raise Refusal(

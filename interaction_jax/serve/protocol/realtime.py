@@ -13,7 +13,8 @@
 Events are those of the general availability and no others, and there are few
 errors, since some clients give up at the first. Turns advance by sound. While
 a response is due and none comes, silence is heard, so that clients which only
-type are answered too.
+type are answered too; but not in place of sound from who is told when each
+turn is over, and so keeps the time himself, however slow the machine is.
 
 `extensions` in the session, or `?duplex=1` for `microturn` alone, ask for the
 events that `protocol/live.py` lists. Pictures also come as
@@ -80,7 +81,7 @@ class RealtimeTalk(Talk):
     self._ahead, self._call, self._task = "", "", ""
     self._quiet = self._waited = 0
     self._silenced = False
-    self._came = time.monotonic()
+    self._came, self._has_sound = time.monotonic(), False
 
   async def welcome(self) -> None:
     """Sends `session.created`."""
@@ -156,6 +157,9 @@ class RealtimeTalk(Talk):
     while True:
       await asyncio.sleep(clock.TURN_MS / 1000)
       missing = time.monotonic() - self._came > _MISSING_S
+      keeps_time = "microturn" in self._session.get("extensions", ())
+      if self._has_sound and keeps_time:
+        continue
       if missing and self._reply is not None:
         await guest.hear_nothing(clock.TURN_MS)
 
@@ -275,7 +279,7 @@ class RealtimeTalk(Talk):
   async def _append(self, fields: Fields) -> None:
     content = fields.content("audio")
     guest = await self._need()
-    self._came = time.monotonic()
+    self._came, self._has_sound = time.monotonic(), True
     await guest.hear(content)
 
   async def _commit(self, fields: Fields) -> None:

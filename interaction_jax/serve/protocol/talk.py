@@ -54,6 +54,7 @@ class Talk(abc.ABC):
     self._over: asyncio.Future[str]
     self._over = asyncio.get_running_loop().create_future()
     self._tasks: set[asyncio.Task[None]] = set()
+    self._sits = False
 
   @abc.abstractmethod
   async def hear(self, received: str | bytes) -> None:
@@ -103,6 +104,11 @@ class Talk(abc.ABC):
       finally:
         del self.lobby.talks[self]
 
+  @property
+  def leaving(self) -> bool:
+    """Whether it has a session that is over, and whose place is soon free."""
+    return self._sits and self._over.done()
+
   def finish(self, reason: str) -> None:
     """Ends it soon; the first reason is the one."""
     if not self._over.done():
@@ -110,7 +116,7 @@ class Talk(abc.ABC):
 
   def begin(self, guest: Guest) -> None:
     """There is a session now."""
-    self.guest = guest
+    self.guest, self._sits = guest, True
     self.spawn(self._tell_all(guest))
 
   def spawn(self, work: Awaitable[None]) -> None:
@@ -173,6 +179,7 @@ class Talk(abc.ABC):
     except ClosedError:
       log.warning("session not kept", extra={"reason": reason})
     finally:
+      self._sits = False
       if reason != "gone":
         with contextlib.suppress(GoneError):
           await self.part(guest, reason)

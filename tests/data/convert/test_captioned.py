@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -36,9 +37,10 @@ LIST = [
 
 
 def _video(path, *, sound=True, rate=10, size=(48, 64), num=12):
-  """Pictures that grow lighter, and a hum."""
+  """Pictures that grow lighter, and a hum; what it holds stands in front."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  with av.open(str(path), "w") as container:
+  front = {"movflags": "faststart"}
+  with av.open(str(path), "w", options=front) as container:
     stream = container.add_stream("mpeg4", rate=rate)
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
@@ -135,6 +137,34 @@ def test_what_is_wrong_is_dropped_and_named(there, tmp_path, files, reason):
   report = _convert(there, tmp_path)
   assert report["converted"] == 1
   (dropped,) = report["dropped"]
+  assert dropped["name"] == "bad.mp4" and reason in dropped["reason"]
+
+
+def _cut_short(path):
+  """Broken off where a player would just stop."""
+  _video(path, rate=2, num=16, sound=False)
+  content = path.read_bytes()
+  pictures = content.index(b"mdat")
+  path.write_bytes(content[: (pictures + len(content)) // 2])
+
+
+def _endless(path):
+  """Two pictures, each of them two and a half hours long."""
+  _video(path, rate=Fraction(1, 9000), num=2, sound=False)
+
+
+@pytest.mark.parametrize(
+  ("make", "reason"),
+  [
+    (_cut_short, "is truncated: it ends at"),
+    (_endless, "lasts 18000 s; at most 14400 s are taken"),
+  ],
+  ids=["truncated", "long"],
+)
+def test_a_video_of_a_wrong_length_is_dropped(there, tmp_path, make, reason):
+  make(there / "bad.mp4")
+  (there / "bad.srt").write_text(SRT)
+  (dropped,) = _convert(there, tmp_path)["dropped"]
   assert dropped["name"] == "bad.mp4" and reason in dropped["reason"]
 
 

@@ -19,6 +19,13 @@ def _truncated(path):
   path.write_bytes(path.read_bytes()[:20_000])
 
 
+def _cut_short(path):
+  """Whose header still says how long it was; its decoder says nothing."""
+  soundfile.write(path, np.full((32_000, 2), 0.5), 16_000, format="MP3")
+  content = path.read_bytes()
+  path.write_bytes(content[: len(content) // 2])
+
+
 def _long(path):
   # What a header says is enough to refuse it: 5 hours of 8 bits.
   soundfile.write(
@@ -33,6 +40,7 @@ def _long(path):
     (lambda p: p.write_bytes(b""), "cannot be read as sound"),
     (lambda p: soundfile.write(p, np.zeros((0, 2)), 16_000), "is empty"),
     (_truncated, r"is truncated: data : 36000 \(should be \d+\) bytes"),
+    (_cut_short, r"is truncated: it ends at \S+ s, .* it lasts 2\.00 s"),
     (lambda p: soundfile.write(p, np.ones(99), 16_000), "has 1 channels; 2"),
     (lambda p: soundfile.write(p, np.zeros((99, 2)), 16_000), "is silent"),
     (_long, "lasts 18000 s; at most 14400 s"),
@@ -48,6 +56,7 @@ def _long(path):
     "no-bytes",
     "empty",
     "truncated",
+    "cut-short",
     "mono",
     "silent",
     "long",

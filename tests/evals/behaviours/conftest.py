@@ -5,12 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from interaction_jax.core import settings
 from interaction_jax.data.synthetic import recorder, voices
 from interaction_jax.evals import account
 from interaction_jax.evals.account import Account
 from interaction_jax.evals.behaviours import items, summary
-from interaction_jax.evals.bench import subject
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +22,6 @@ def bank(tmp_path_factory):
     num_workers=2,
     users={"train": (), "held_out": voices.USERS["held_out"][:3]},
   )
-
-
-@pytest.fixture(scope="session")
-def model(root):
-  """A small model that has learned nothing."""
-  small = settings.load(root / "tests" / "small.py").model
-  return subject.drawn(small, name="small")
 
 
 @pytest.fixture(scope="session")

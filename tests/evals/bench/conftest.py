@@ -1,6 +1,7 @@
 """A model that is compiled quickly, as the benchmarks take it."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -9,9 +10,13 @@ from interaction_jax.evals.bench import subject
 
 
 @pytest.fixture(scope="session")
-def model(root):
+def model(root, tmp_path_factory):
   small = settings.load(root / "tests" / "small.py").model
-  return subject.drawn(small, name="small")
+  model = subject.drawn(small, name="small")
+  # What one process compiles serves all others of this run.
+  folder = tmp_path_factory.getbasetemp()
+  folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+  return dataclasses.replace(model, cache=folder / "programs")
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +35,11 @@ def cfg(model):
     global_attention=heads,
     log_floor=None,
   )
-  text = dataclasses.replace(model.cfg.text, vocab_size=15, table_size=15)
+  text = dataclasses.replace(
+    model.cfg.text, vocab_size=15, table_size=15, first_control=5
+  )
   return dataclasses.replace(
     model.cfg,
     backbone=backbone,
-    text=dataclasses.replace(text, first_control=5),
+    text=text,
   )

@@ -16,6 +16,17 @@ def test_a_machine_is_described_in_json():
   assert abs(found["memory_gib"] - memory / 2**30) < 0.06
 
 
+def test_vectors_are_those_that_the_processor_has(monkeypatch, tmp_path):
+  file = tmp_path / "cpuinfo"
+  file.write_text("model name : X\nflags : fpu avx2 avx avx512f\nflags : sve\n")
+  monkeypatch.setattr(machine, "_CPUS", file)
+  assert machine.vectors() == "avx2 avx512f"
+  file.write_text("model name : X\n")
+  assert machine.vectors() == ""
+  monkeypatch.setattr(machine, "_CPUS", tmp_path / "missing")
+  assert machine.vectors() == ""
+
+
 def test_memory_that_is_written_to_counts():
   before = machine.resident_bytes()
   held = np.ones(2**26, np.uint8)

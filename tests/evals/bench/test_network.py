@@ -2,13 +2,12 @@ import random
 
 import pytest
 
-from interaction_jax.evals.bench import network, subject
+from interaction_jax.evals.bench import network
 
 
 @pytest.fixture(scope="module")
-def report():
-  tiny = subject.find("tiny", None, usual="tiny")
-  return network.run(tiny, num_messages=4000, num_clients=60)
+def report(model):
+  return network.run(model, num_messages=4000, num_clients=60)
 
 
 def test_nonsense_is_answered_and_nobody_else_hears_of_it(report):
@@ -31,7 +30,6 @@ def test_messages_are_drawn_again_from_their_seed():
   assert one == other and len({type(each) for each in one}) == 2
 
 
-def test_there_is_something_to_do():
-  tiny = subject.find("tiny", None, usual="tiny")
+def test_there_is_something_to_do(model):
   with pytest.raises(ValueError, match="messages=0 and clients=1"):
-    network.run(tiny, num_messages=0, num_clients=1)
+    network.run(model, num_messages=0, num_clients=1)

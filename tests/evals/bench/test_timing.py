@@ -46,7 +46,11 @@ def test_a_time_is_that_of_one_call(watch):
 
 def test_each_task_is_the_first_in_turn(watch):
   tasks = {name: watch.task(name, 0.1) for name in "abc"}
-  timing.measure(tasks, rounds=3, watch=watch)
+  told = []
+  timing.measure(
+    tasks, rounds=3, watch=watch, progress=lambda *done: told.append(done)
+  )
+  assert told == [(done, 12) for done in range(1, 13)]
   # Three calls of each to warm up; then one uncounted and one counted.
   assert "".join(watch.worked) == "aaabbbccc" + "aabbcc" + "bbccaa" + "ccaabb"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from interaction_jax.evals.cued import script
-from interaction_jax.evals.cued.script import Draft, Script
+from interaction_jax.evals.cued.script import Plan, Script
 from interaction_jax.evals.harness.narrator import Spoken
 from interaction_jax.evals.harness.output import Word
 
@@ -39,6 +39,14 @@ def test_lines_follow_each_other(laid):
   assert entry["seconds"] == 13.0 and entry["max_extra"] == 0
 
 
+def test_words_have_the_times_of_their_lines(laid):
+  words = laid.words()
+  # "go on" from 0.5 s, the four words of the other line from 6.5 s on.
+  assert [word.start for word in words] == [0.5, 1.0, 6.5, 7.5, 8.5, 9.5]
+  assert words[-1].end == 10.5
+  assert len(laid.line_sound(1)) == 4 * 16_000
+
+
 def test_windows_are_as_stated(laid):
   due, early, late = laid.entry()["events"]
   assert due == {
@@ -66,15 +74,37 @@ def test_the_user_may_be_silent_for_long(laid):
   assert laid.now == 20.0
 
 
-def test_drafts_are_spoken_by_voices_of_their_own():
-  drafts = [
-    Draft(name, "k", ("say it now", "stop"), lambda s: (s.say(0), s.say(1)))
+def test_a_request_is_followed_by_free_time():
+  made = Script(("go on",), (spoken(0.5, 1.0),))
+  assert made.ask(0, pause=0.5) == 1.5
+  made.due(4.0, "now")
+  assert made.entry()["free"] == [[1.5, 3.5]]
+
+
+def test_something_has_to_be_said():
+  made = Script(("go on",), (spoken(0.5, 1.0),))
+  made.say(0)
+  with pytest.raises(AssertionError, match="silence would be right"):
+    made.entry()
+
+
+def test_words_and_times_belong_together():
+  made = Script(("go on then",), (spoken(0.5, 1.0),))
+  made.say(0)
+  with pytest.raises(AssertionError, match="have 2 times"):
+    made.word_end(0, 1)
+
+
+def test_plans_are_spoken_by_voices_of_their_own():
+  plans = {
+    name: Plan(("say it now", "stop"), lambda s: (s.say(0), s.say(1)))
     for name in ("a", "b", "c")
-  ]
-  scripts = script.speak(drafts)
-  ends = {one.now for one in scripts}
+  }
+  scripts = script.speak(plans)
+  assert list(scripts) == ["a", "b", "c"]
+  ends = {one.now for one in scripts.values()}
   assert len(ends) > 1 and all(0.8 < end < 3.5 for end in ends)
-  for one in scripts:
+  for one in scripts.values():
     # Words and their times are those of the sound.
     assert one.word_end(0, 2) == pytest.approx(one.line_span(0)[1])
     assert one.word_end(0, 0) < one.word_end(0, 1) < one.word_end(0, 2)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from interaction_jax.core import settings
 from interaction_jax.data import media
-from interaction_jax.evals.bench import subject
 from interaction_jax.evals.harness import item as items
 from interaction_jax.evals.harness.item import Act, Item
+from interaction_jax.evals.harness.output import Word
 from interaction_jax.evals.harness.suite import Row, Score, Suite, write_json
 
 
@@ -34,6 +33,9 @@ class Echo:
   def wants(self):
     wanted, self._wanted = self._wanted, None
     return wanted
+
+  def said(self):
+    return [Word("beep", at / 5, (at + 1) / 5) for at in self.beeps]
 
 
 def load(inventory):
@@ -84,6 +86,8 @@ def score(given, replies, judge):
   for item in given:
     reply = replies[item.key]
     if item.part == "echo":
+      # Whoever listens, the other side beeps twice.
+      assert [word.text for word in reply.told] == ["beep", "beep"]
       hit = float("yes" in reply.text.split())
       scores.append(Score("echo", item.key, hit))
       continue
@@ -122,13 +126,6 @@ def suite():
 @pytest.fixture(scope="session")
 def judged():
   return dataclasses.replace(SUITE, judged=True)
-
-
-@pytest.fixture(scope="session")
-def model(root):
-  """A small model that has learned nothing."""
-  small = settings.load(root / "tests" / "small.py").model
-  return subject.drawn(small, name="small")
 
 
 @pytest.fixture(scope="session")

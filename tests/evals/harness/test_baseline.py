@@ -58,6 +58,15 @@ def test_what_begins_breaks_off_what_was_said():
   ]
 
 
+def test_an_act_ends_when_it_is_to():
+  (spoken,) = narrator.speak([narrator.Line("one two three four five")])
+  acts = [Act(0.2, "long", until=0.7)]
+  made = baseline.render(acts, {"long": spoken}, 32_000)
+  assert not made.voice[11_200:].any() and made.voice[3200:11_200].any()
+  assert made.own[-1].end <= 0.7
+  assert [e.t for e in made.events if e.kind == "speak_stop"] == [0.7]
+
+
 def test_a_partner_is_answered(echo):
   echo = [
     Item(
@@ -73,4 +82,5 @@ def test_a_partner_is_answered(echo):
   assert made.heard is not None and len(made.heard) == len(made.voice)
   # Two beeps, in turns 2 and 12, each answered in the second turn after it.
   onsets = [e.t for e in made.events if e.kind == "speak_start"]
+  assert [word.start for word in made.told] == [0.4, 2.4]
   assert onsets == [pytest.approx(0.8), pytest.approx(2.8)]

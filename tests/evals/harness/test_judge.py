@@ -66,3 +66,17 @@ def test_what_cannot_be_read_is_asked_again(tmp_path):
 def test_mistakes_are_told(tmp_path, name, message):
   with pytest.raises(ValueError, match=message):
     judge.choose(name, model=None, votes=1, cache=tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+  ("answer", "value"),
+  [("Yes.", True), ('"no", since', False), ("NO", False), ("- yes!", True)],
+)
+def test_yes_and_no_are_read(answer, value):
+  assert judge.yes(answer) == value
+
+
+@pytest.mark.parametrize("answer", ["", "perhaps yes", "nothing", "yesterday"])
+def test_what_is_neither_is_refused(answer):
+  with pytest.raises(ValueError, match="neither yes nor no"):
+    judge.yes(answer)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,19 @@ def test_what_was_written_is_read(tmp_path):
     MADE.events,
     MADE.turn_ms,
   )
+
+
+def test_who_reacted_is_kept_beside(tmp_path):
+  heard, told = np.full(3200, 0.25, np.float32), (Word("no", 0.0, 0.2),)
+  output.write(tmp_path, "", dataclasses.replace(MADE, heard=heard, told=told))
+  read = output.read(tmp_path, "", reacted=True)
+  np.testing.assert_allclose(read.heard, heard, atol=2e-4)
+  # The voice gets the length of what it was an answer to.
+  assert read.told == told and len(read.voice) == 3200
+  assert output.read(tmp_path, "").heard is None
+  (tmp_path / "input.json").unlink()
+  with pytest.raises(FileNotFoundError, match=r"input\.json"):
+    output.read(tmp_path, "", reacted=True)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -61,6 +62,7 @@ def test_files_of_every_item_are_kept(whole):
     48_000
   )
   assert (folder / "outputs/seed_0/echo/0/input.wav").is_file()
+  assert (folder / "outputs/seed_0/echo/0/input.json").is_file()
   assert len(list((folder / "worst").glob("*/*/timeline.png"))) == 2
 
 
@@ -105,6 +107,26 @@ def test_outputs_of_another_system_are_scored(whole, suite, tmp_path):
       tmp_path / "other",
       Options(data=str(folder / "data")),
     )
+
+
+def test_a_scorer_hears_the_other_side(whole, suite, tmp_path):
+  _, folder = whole
+  heard = []
+
+  def score(given, replies, judge):
+    heard.append({key: reply.other() for key, reply in replies.items()})
+    return suite.score(given, replies, judge)
+
+  Benchmark(dataclasses.replace(suite, score=score)).run(
+    Folder(folder / "outputs" / "seed_0"),
+    tmp_path,
+    Options(data=str(folder / "data"), recogniser="given", detector="energy"),
+  )
+  # What was heard, its own words, and each of the baselines.
+  assert len(heard) == 6
+  for spans in heard:
+    assert [round(at, 1) for at, _ in spans["echo/0"]] == [0.4, 2.4]
+    assert spans["beep/1"] == ((1.0, 1.2),)
 
 
 def test_data_that_is_not_whole(whole, suite, tmp_path, model):

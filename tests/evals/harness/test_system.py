@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,9 @@ from interaction_jax.evals.harness import output, system
 from interaction_jax.evals.harness.item import Item
 from interaction_jax.evals.harness.output import Output
 from interaction_jax.evals.harness.system import Folder, Ours
+from interaction_jax.serve.events import Event
+from interaction_jax.serve.session import Session
+from interaction_jax.turns import clock
 
 
 def item(name, seconds=0.8):
@@ -42,6 +47,47 @@ def test_a_model_does_the_same_with_an_item_whoever_is_beside_it(model):
   assert both["b"].events == alone.events
   assert len(both["a"].voice) == 12_800 and len(both["b"].turn_ms) == 6
   assert ours.problems(given) == [] and ours.describe()["name"] == "small"
+
+
+class Clerk:
+  """Answers whatever is written, a second later."""
+
+  def __init__(self):
+    self.written = []
+
+  def write(self, at, text):
+    self.written.append((at, text))
+    return [(at + 1.0, "done")]
+
+
+def test_calls_are_answered(model, monkeypatch):
+  clerk = Clerk()
+  given = dataclasses.replace(item("a", 2.1), tools=lambda: clerk)
+
+  def pushed(self, audio):
+    answer = push(self, audio)
+    call = Event(clock.audible(0), 0, "call", {"text": "{}"})
+    told = (call,) if self.turn == 1 else ()
+    return dataclasses.replace(answer, events=(*told, *answer.events))
+
+  push = Session.push
+  # A model that has learned nothing writes no call.
+  monkeypatch.setattr(Session, "push", pushed)
+  ((_, made),) = Ours(model).perform([given], seed=0, batch=1)
+  assert clerk.written == [(0.2, "{}")]
+  (read,) = [event for event in made.events if event.kind == "call_result"]
+  assert read.payload == {"text": "done", "origin": "call"}
+  assert (read.t, read.turn) == (1.2, 6)
+  # As long as what was played, which nobody made.
+  assert len(made.voice) == 33_600 and made.heard is None
+  assert len(made.turn_ms) == 11
+
+
+def test_what_was_answered_needs_the_other_side(tmp_path, echo):
+  output.write(tmp_path / "a", "", Output(np.zeros(3200, np.float32)))
+  given = dataclasses.replace(item("a"), partner=echo)
+  (line,) = Folder(tmp_path).problems([given])
+  assert line.startswith("a: ") and "input.wav" in line
 
 
 def test_seeds_differ_by_item_and_seed():

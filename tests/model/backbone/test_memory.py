@@ -54,8 +54,8 @@ def test_an_empty_memory_has_the_shapes_of_the_model(small):
   assert (empty.global_slots.pos == -1).all()
   window, everywhere, _ = empty.layers
   # A window of 5 and a block of 7; 4 pinned, 6 and 5 with a block each.
-  assert window.keys.shape == window.values.shape == (2, 12, 3, 8)
-  assert everywhere.keys.shape == (2, 4 + 13 + 12, 5, 12)
+  assert window.keys.shape == window.values.shape == (2, 12, 3 * 8)
+  assert everywhere.keys.shape == (2, 4 + 13 + 12, 5 * 12)
   assert everywhere.value_tail.shape == (2, 3, 5, 12)
   assert window.attention_tail.shape == window.feed_tail.shape == (2, 3, 48)
   assert {leaf.dtype for leaf in jax.tree.leaves(empty.layers)} == {

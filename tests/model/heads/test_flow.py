@@ -153,6 +153,32 @@ def test_a_voice_is_made_step_by_step(head, num_steps, guidance):
   np.testing.assert_allclose(made, point, rtol=1e-4, atol=1e-4)
 
 
+def test_in_bfloat16_it_expects_and_learns_about_the_same(build, weights):
+  """A CPU has not all products of bfloat16, and tells when they are run."""
+
+  def run(weights, dtype):
+    given = jax.tree.map(
+      lambda x: x.astype(dtype) if x.dtype == jnp.float32 else x, condition()
+    )
+
+    def loss(weights):
+      head = params.bind(build, weights)
+      made = head.expect(noise(), jnp.full((3,), 0.3), given)
+      return jnp.square(made).mean(), made
+
+    return jax.grad(loss, has_aux=True)(weights)
+
+  program = jax.jit(run, static_argnames="dtype")
+  wide, narrow = (program(weights, dtype) for dtype in ("float32", "bfloat16"))
+  for one, other in zip(
+    jax.tree.leaves(wide), jax.tree.leaves(narrow), strict=True
+  ):
+    assert other.dtype == jnp.float32
+    size = float(jnp.abs(one).max())
+    # Eight bits of a mantissa, through two blocks.
+    assert float(jnp.abs(one - other).max()) <= 0.15 * size
+
+
 def test_without_a_condition_only_the_past_is_left(head):
   one, two = condition(seed=1), condition(seed=2)
   two = dataclasses.replace(two, past=one.past)

@@ -47,7 +47,7 @@ class Talk:
 
 
 @pytest.fixture
-def talk():
+def talk(fast):
   """Runs a coroutine function with a session."""
 
   def talk(play, model, **options):
@@ -58,7 +58,7 @@ def talk():
         await play(one)
       return one
 
-    return asyncio.run(main())
+    return fast(main())
 
   return talk
 
@@ -107,6 +107,21 @@ def test_a_job_gets_the_whole_conversation(talk, play):
     ("delegate", "again"),
     ("background", "rain"),
   ]
+
+
+def test_each_task_is_a_line_of_its_own(talk, play):
+  model = play(["rain"])
+
+  async def go(one):
+    for _ in range(2):
+      one(("delegate", "weather"))
+      one(("delegate", " in paris"))
+      one()
+      await one.found()
+
+  talk(go, model)
+  texts = [line.text for line in model.given[1].lines if line.who == "delegate"]
+  assert texts == ["weather in paris"] * 2
 
 
 @pytest.mark.parametrize(
@@ -186,6 +201,8 @@ def test_that_there_is_no_answer_is_told(talk, play, steps, state):
     ("Cancel 1", [(1, "cancelled")]),
     ("cancel all", [(1, "cancelled"), (2, "cancelled")]),
     ("cancel the party", []),
+    ("cancel the", []),
+    ("cancel the A timer", []),
     ("instead c", [(2, "superseded"), (3, "started")]),
     ("a", [(1, "superseded"), (3, "started")]),
     ("c", [(3, "started")]),
@@ -200,6 +217,22 @@ def test_minds_are_changed(talk, play, order, states):
     one(("delegate", order))
     one()
     assert one.states[2:] == states
+
+  talk(go, play([30]))
+
+
+@pytest.mark.parametrize(
+  ("order", "ended"),
+  [("cancel the timer", 3), ("cancel paris", 2), ("cancel timers", None)],
+)
+def test_a_job_is_named_by_its_words(talk, play, order, ended):
+  async def go(one):
+    for task in ("timer for tea", "weather in paris", '{"tool":"timer"}'):
+      one(("delegate", task))
+      one()
+    one(("delegate", order))
+    one()
+    assert one.states[3:] == ([] if ended is None else [(ended, "cancelled")])
 
   talk(go, play([30]))
 

@@ -11,7 +11,7 @@ def told(reports):
 
 
 @pytest.fixture
-def run(until):
+def run(fast, until):
   """Runs tasks at a desk until nothing goes on; returns what it reported."""
 
   def run(model, tasks=("a",), meanwhile=None, **cfg):
@@ -25,7 +25,7 @@ def run(until):
       await until(lambda: len(asyncio.all_tasks()) == 1)
       return reports
 
-    return asyncio.run(main())
+    return fast(main())
 
   return run
 
@@ -160,6 +160,31 @@ def test_several_jobs_go_on_at_once_and_no_more_than_allowed(run, play):
   ]
 
 
+def test_who_sleeps_holds_nobody_up(run, play):
+  asleep = [Finding("set", wait_s=9.0), 9, "time is up"]
+  model = play({"a": asleep, "b": asleep, "c": asleep, "d": ["391"]})
+
+  async def more(desk, reports):
+    await desk.settle()
+    desk.start(Context("d"))
+    await desk.settle()
+    desk.start(Context("b"))
+    await desk.settle()
+    desk.start(Context("c"))
+    await desk.close()
+
+  reports = run(model, ("a",), more, most=1, most_asleep=2)
+  assert told(reports)[2:] == [
+    (2, "started", ""),
+    (2, "done", "391"),
+    (3, "started", ""),
+    (3, "partial", "set"),
+    (4, "failed", "2 other things are being waited for already"),
+    (1, "cancelled", ""),
+    (3, "cancelled", ""),
+  ]
+
+
 def test_the_newest_job_is_cancelled(run, play, until):
   model = play([30, "never"])
 
@@ -259,7 +284,7 @@ def test_a_task_of_any_length_is_told_in_a_few_words(run, play):
   assert last.text == "a task has 2000 characters at most"
 
 
-def test_reports_are_counted(play):
+def test_reports_are_counted(fast, play):
   async def main():
     desk = Desk(play(["x"]), lambda report: None)
     for task in "abc":
@@ -267,14 +292,40 @@ def test_reports_are_counted(play):
     await desk.settle()
     return desk.counts
 
-  assert asyncio.run(main()) == {"started": 3, "done": 3}
+  assert fast(main()) == {"started": 3, "done": 3}
 
 
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("most", 0), ("timeout_s", float("inf")), ("late_s", -1.0),
-   ("most_chars", -3), ("most_task", 0)],
+  [("most", 0), ("most_asleep", 0), ("timeout_s", float("inf")),
+   ("late_s", -1.0), ("most_chars", -3), ("most_task", 0)],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(field, value):
   with pytest.raises(ValueError, match=rf"desk.{field}={value}"):
     DeskConfig(**{field: value})
+
+
+def test_who_settles_sees_a_sleeper_whose_time_has_come(run, play):
+  async def settle(desk, reports):
+    await desk.settle()
+    assert told(reports)[1:] == [(1, "partial", "set")]
+    # The loop stands still until it is time, and longer.
+    asyncio.get_running_loop().stand_still(6.0)
+    await desk.settle()
+    assert told(reports)[2:] == [(1, "done", "up")]
+
+  run(play([Finding("set", wait_s=60.0), 3.0, "up"]), ("a",), settle)
+
+
+def test_what_was_found_in_time_is_no_less_so_where_the_loop_stood_still(
+  run, play, until
+):
+  model = play([0.05, "22 degrees"])
+
+  async def still(desk, reports):
+    await until(lambda: model.given)
+    # The finding, and then the end of its time, are both due behind it.
+    asyncio.get_running_loop().stand_still(1.0)
+
+  reports = run(model, ("a",), still, timeout_s=0.1)
+  assert told(reports)[1:] == [(1, "done", "22 degrees")]

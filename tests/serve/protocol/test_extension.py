@@ -1,6 +1,9 @@
+import dataclasses
+
 import pytest
 
 from interaction_jax.serve.background.job import Delivery, Report
+from interaction_jax.serve.events import Event
 from interaction_jax.serve.protocol import extension
 
 
@@ -22,6 +25,7 @@ def test_a_turn_is_told(said):
     "t_ms": 1000,
     "state": "speak",
     "gate": 0.25,
+    "saw": False,
     "lost": [0.5, 0.0],
     "compute_ms": 1.5,
     "deadline_ms": 200.0,
@@ -35,6 +39,14 @@ def test_channels_are_told(said):
   )  # fmt: skip
   assert (written["channel"], written["delta"]) == ("say", "well")
   assert (written["start_ms"], written["end_ms"]) == (1000, 1200)
+
+
+def test_it_is_told_of_which_job_something_came(made):
+  about = {"job": 2, "state": "done"}
+  found = Event(0.7, 3, "background", {"text": "5", **about})
+  said = dataclasses.replace(made(3), events=(found,))
+  (told,) = extension.events(said, ("channels",), deadline_ms=1.0)
+  assert (told["text"], told["about"], told["t_ms"]) == ("5", about, 700)
 
 
 def test_reports_are_told_whole():

@@ -28,10 +28,11 @@ def voices(client, num):
   ]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_client_of_openai(served, noise):
   async def talk():
     client = AsyncOpenAI(api_key="none", base_url=f"http://{served.at}/v1")
-    async with client.live.connect() as conn, asyncio.timeout(60):
+    async with client.live.connect() as conn, asyncio.timeout(300):
       await conn.session.start(
         session={"model": "gpt-live-1", "instructions": "be brief"}
       )
@@ -91,7 +92,7 @@ def test_extensions_come_to_who_asks(begin, noise):
   assert [turn["index"] for turn in turns] == [0, 1, 2]
   assert [turn["t_ms"] for turn in turns] == [200, 400, 600]
   assert {turn["state"] for turn in turns} <= {"listen", "speak"}
-  assert turns[0]["deadline_ms"] == 200
+  assert turns[0]["deadline_ms"] == 60_000 and turns[0]["saw"] is False
 
 
 def test_muted_is_silent(begin, noise):
@@ -109,13 +110,19 @@ def test_muted_is_silent(begin, noise):
 
 
 def test_a_fork_has_the_past_of_its_origin(begin, noise, served):
-  client, started = begin(seed=9, store=True)
+  client, started = begin(seed=9, store=True, extensions=["microturn"])
   name = started["session"]["id"]
+  assert started["session"]["t_ms"] == 0
   # A whole number of turns at 16 kHz, and what the resampler holds back.
   client.say("session.input_audio.append", audio=noise(3))
   voices(client, 2)
-  fork, told = begin(f"{PATH}/{name}/fork")
+  fork, told = begin(f"{PATH}/{name}/fork", extensions=["microturn"])
   assert told["type"] == "session.started" and told["session"]["id"] != name
+  # Its time is that of the session, and goes on: what the resampler held back
+  # is lost.
+  assert told["session"]["t_ms"] == 596
+  fork.say("session.snapshot.create")
+  assert fork.hear("session.snapshot.created")["t_ms"] == 596
   fork.say("session.input_audio.append", audio=noise(2, seed=3))
   assert len(voices(fork, 2)) == 2
   client.say("session.snapshot.create", event_id="s")
@@ -129,6 +136,15 @@ def test_a_fork_has_the_past_of_its_origin(begin, noise, served):
     assert told["session"]["store"] is True
     again.say("session.close")
     again.hear("session.closed")
+
+
+def test_a_session_is_not_kept_after_all(begin, noise):
+  client, started = begin(store=True)
+  client.say("session.input_audio.append", audio=noise(1))
+  client.say("session.close", store=False)
+  client.hear("session.closed")
+  _, told = begin(f"{PATH}/{started['session']['id']}/fork")
+  assert told["error"]["code"] == "session_not_found"
 
 
 def test_a_fork_of_nothing_is_refused(begin):
@@ -161,6 +177,15 @@ def test_what_cannot_be_started_is_refused_and_may_be_tried_again(
   assert (told["error"]["code"], told["error"]["param"]) == (code, param)
   client.say("session.start", session={})
   assert client.hear()["type"] == "session.started"
+
+
+def test_what_a_server_offers(served):
+  offer = live.offer(served.lobby)
+  assert (offer["model"], offer["slots"]) == ("small", 3)
+  assert offer["background"] is False
+  assert offer["extensions"] == ["background", "channels", "microturn"]
+  video = served.lobby.engine.model.cfg.video
+  assert offer["video"]["height"] == video.rows * video.patch
 
 
 def test_history_is_read_in_the_first_turns(begin, noise):

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import sphn
 
 FRAME = 1920
 
 
+@pytest.mark.usefixtures("drawn")
 def test_sound_and_text_both_ways(wire):
   client = wire("/api/chat")
   assert client.receive() == b"\x00"

@@ -25,11 +25,12 @@ def begin(wire):
   return begin
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_client_of_openai(served, noise):
   async def talk():
     client = AsyncOpenAI(api_key="none", base_url=f"http://{served.at}/v1")
     events = []
-    async with client.realtime.connect(model="x") as real, asyncio.timeout(60):
+    async with client.realtime.connect(model="x") as real, asyncio.timeout(300):
       await real.session.update(
         session={"type": "realtime", "instructions": "be brief"}
       )
@@ -114,6 +115,36 @@ def test_extensions_come_to_who_asks(begin, noise):
   client = begin(f"{PATH}&duplex=1")
   client.say("input_audio_buffer.append", audio=noise(2))
   assert client.hear("session.microturn")["index"] == 0
+
+
+@pytest.mark.parametrize("sound", [True, False], ids=["speaks", "types"])
+def test_who_keeps_the_time_is_not_helped_to_silence(
+  begin, served, waiting, sound
+):
+  rate = {"format": {"type": "audio/pcm", "rate": 16_000}}
+  client = begin(
+    f"{PATH}&duplex=1", type="realtime", audio={"input": rate, "output": rate}
+  )
+  client.say("response.create")
+  if sound:
+    silence = base64.b64encode(bytes(2 * 3200)).decode()
+    client.say("input_audio_buffer.append", audio=silence)
+    assert client.hear("session.microturn")["index"] == 0
+  else:
+    client.hear("response.created")
+  (talk,) = served.lobby.talks
+
+  async def long_after():
+    talk._came -= 60.0
+    # It looks every 200 ms.
+    await asyncio.sleep(0.7)
+    return talk.guest.heard_s
+
+  heard_s = served.do(long_after())
+  if sound:
+    assert heard_s == 0.2
+  else:
+    waiting(lambda: talk.guest.heard_s > 0)
 
 
 @pytest.mark.parametrize("kind", ["input_image_buffer.append", "item", "glm"])

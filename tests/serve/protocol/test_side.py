@@ -9,7 +9,7 @@ PATH = "/v1/live/sessions"
 def test_the_client_of_openai_listens_in(served, noise):
   async def talk():
     client = AsyncOpenAI(api_key="none", base_url=f"http://{served.at}/v1")
-    async with client.live.connect() as live, asyncio.timeout(60):
+    async with client.live.connect() as live, asyncio.timeout(300):
       await live.session.start(
         session={
           "model": "x",

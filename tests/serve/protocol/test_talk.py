@@ -1,5 +1,6 @@
 import pytest
 
+from interaction_jax.serve.protocol import live
 from interaction_jax.serve.protocol.limit import LimitConfig
 
 PATH = "/v1/live/sessions"
@@ -27,11 +28,27 @@ def test_what_is_wrong_is_told_and_the_talk_goes_on(wire, sent, code):
 
 def test_a_session_has_an_end(serving, wire):
   with serving(cfg=LimitConfig(session_s=0.3)) as running:
-    client = wire(PATH, at=running.wait().at)
-    client.say("session.start", session={})
-    client.hear("session.started")
-    assert client.hear("session.closed")["reason"] == "expired"
-    assert client.closed() == 1000
     # There is no turn, so Realtime may end before it has begun.
-    client = wire("/v1/realtime", at=running.at)
+    client = wire("/v1/realtime", at=running.wait().at)
     assert client.hear("error")["error"]["code"] == "session_expired"
+    assert client.closed() == 1000
+
+
+def test_who_has_begun_is_told_of_the_end(served, wire):
+  client = wire(PATH)
+  client.say("session.start", session={})
+  name = client.hear("session.started")["session"]["id"]
+  talk, _ = live.find(served.lobby, name, "")
+
+  async def end():
+    talk.finish("expired")
+
+  served.do(end())
+  assert client.hear("session.closed")["reason"] == "expired"
+  assert client.closed() == 1000
+
+
+def test_who_does_not_begin_has_to_leave(serving, wire):
+  with serving(cfg=LimitConfig(start_s=0.2)) as running:
+    client = wire(PATH, at=running.wait().at)
+    assert client.closed() == 1008

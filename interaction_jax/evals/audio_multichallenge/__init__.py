@@ -1,0 +1,1 @@
+"""Audio MultiChallenge: spoken conversations whose last reply is graded."""

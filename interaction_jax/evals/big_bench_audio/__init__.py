@@ -1,0 +1,1 @@
+"""BigBench Audio: spoken questions that need some reasoning."""

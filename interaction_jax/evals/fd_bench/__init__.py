@@ -1,0 +1,1 @@
+"""Full-Duplex-Bench: who speaks when, in four releases of one benchmark."""

@@ -1,0 +1,1 @@
+"""Full-Duplex-Bench v1: pauses, nods, turns and interruptions."""

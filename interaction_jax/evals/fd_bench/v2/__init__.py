@@ -1,0 +1,1 @@
+"""Full-Duplex-Bench v2: a conversation with an examiner, goal after goal."""

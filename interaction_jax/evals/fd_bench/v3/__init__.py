@@ -1,0 +1,1 @@
+"""Full-Duplex-Bench v3: tools, asked for in speech that is not fluent."""
