@@ -336,8 +336,8 @@ def _measure(
   for name, make in makers.items():
     try:
       readers[name] = _proved(make())
-    # What a compiler of others raises is not known, and is the result.
-    except Exception as error:
+    # A compiler or a kernel that refuses is a result; torch's are these.
+    except (ImportError, RuntimeError, TypeError, ValueError) as error:
       reason = f"{type(error).__name__}: {error}".splitlines()[0]
       failed.append({"peer": name, "reason": reason})
   tasks = {
