@@ -5,6 +5,7 @@ held against that.
 """
 
 import functools
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -26,6 +27,9 @@ _WINDOW: Final = 512
 _NEAR: Final = 0.3
 """Seconds around a stretch in which a voice is still the one of it."""
 
+_ONE = threading.Lock()
+"""The network remembers what it has read, so it reads for one at a time."""
+
 
 def heard(sounds: Sequence[Float[np.ndarray, " _"]]) -> list[list[Span]]:
   """Where there is a voice in each of many sounds, at 16 kHz.
@@ -45,7 +49,7 @@ def heard(sounds: Sequence[Float[np.ndarray, " _"]]) -> list[list[Span]]:
   found: list[list[Span]] = [[] for _ in sounds]
   # Those of like length together, since all rows are as long as the longest.
   order = sorted(range(len(sounds)), key=lambda place: len(sounds[place]))
-  with torch.no_grad(), warnings.catch_warnings():
+  with _ONE, torch.no_grad(), warnings.catch_warnings():
     # It uses what later versions of torch give up.
     warnings.simplefilter("ignore")
     for first in range(0, len(order), ROWS):

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import silero_vad
@@ -42,6 +44,20 @@ def test_what_is_heard_in_a_sound_depends_on_no_other():
   assert [bool(spans) for spans in found].count(False) == 1 and not found[5]
   for place in (0, 7, onsets.ROWS + 2):
     assert found[place] == onsets.heard([sounds[place]])[0]
+
+
+def test_two_who_listen_at_once_hear_what_each_hears_alone():
+  sounds = []
+  for text in ("one two three", "a blue fish swims away"):
+    speech = synthesiser.resample(
+      synthesiser.speak(text, voice="en-us", rate=150, pitch=40)
+    )
+    sounds.append(np.pad(speech.samples, (3000, 9000)))
+  alone = [onsets.heard([sound]) for sound in sounds]
+  assert alone[0] != alone[1] and all(one[0] for one in alone)
+  with ThreadPoolExecutor(2) as pool:
+    both = list(pool.map(lambda n: onsets.heard([sounds[n % 2]]), range(6)))
+  assert both == alone * 3
 
 
 # The detector is loaded by what later versions of torch give up.

@@ -14,6 +14,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,9 +200,17 @@ class _Run:
     if not items:
       raise ValueError(f"{data} has no item of {suite.name} that can be used.")
     self._items = [item for item in items if item.partner is None]
-    by_seed = self._ours(items, progress)
+    # Baselines need no device, so they are listened to while it is at work.
+    with ThreadPoolExecutor(1) as pool:
+      scripted = pool.map(
+        lambda who: self._baseline(who, items), baseline.NAMES
+      )
+      by_seed = self._ours(items, progress)
+      beside = {
+        who: self._scored(items, replies)
+        for who, replies in zip(baseline.NAMES, scripted, strict=True)
+      }
     heard = [one for part in by_seed["heard"] for one in part]
-    beside = {who: self._baseline(who, items) for who in baseline.NAMES}
     rows = {
       row.name: self._row(row, by_seed, beside)
       for row in suite.rows
@@ -403,7 +412,10 @@ class _Run:
           self._others[one.key] = spans
     return self._others[item.key]
 
-  def _baseline(self, who: baseline.Who, items: Sequence[Item]) -> list[Score]:
+  def _baseline(
+    self, who: baseline.Who, items: Sequence[Item]
+  ) -> dict[str, Reply]:
+    """What is heard of a baseline."""
     done = baseline.perform(who, items, seed=self._options.seed)
     replies = {}
     while part := list(itertools.islice(done, onsets.ROWS)):
@@ -411,7 +423,7 @@ class _Run:
       voices, others = self._spans([x.voice for x in made]), self._reacted(made)
       for (item, one), spans, other in zip(part, voices, others, strict=True):
         replies[item.key] = self._scripted(item, one, spans, other)
-    return self._scored(items, replies)
+    return replies
 
   def _scripted(
     self,
