@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from interaction_jax.data import media
 from interaction_jax.model.config import InteractionConfig
@@ -109,29 +109,37 @@ class Ready:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Made:
-  """What a model made of B turns, copied from where it was made.
+  """What a model made of a turn, copied from where it was made.
 
   The fields are those of `TurnOutput`.
   """
 
-  text: Int[np.ndarray, "B U"]
-  num_text: Int[np.ndarray, " B"]
-  speaks: Bool[np.ndarray, " B"]
-  gate: Float[np.ndarray, " B"]
-  mel: Float[np.ndarray, "B _ M"]
-  voice: Float[np.ndarray, "B W"]
-  ended: Bool[np.ndarray, " B"]
+  text: Int[np.ndarray, " U"]
+  num_text: int
+  speaks: bool
+  gate: float
+  mel: Float[np.ndarray, "_ M"]
+  voice: Float[np.ndarray, " W"]
+  ended: bool
 
   @classmethod
-  def of(cls, output: Any) -> "Made":
-    """Copies a `TurnOutput`, once it is there."""
+  def of(cls, output: Any, rows: Iterable[int] = (0,)) -> "list[Made]":
+    """Copies rows of a `TurnOutput`, once it is there."""
     # np.array copies: a view would lie in memory that the next turn reuses.
-    return cls(
-      **{
-        field.name: np.array(getattr(output, field.name))
-        for field in dataclasses.fields(cls)
-      }
-    )
+    whole = {
+      field.name: np.array(getattr(output, field.name))
+      for field in dataclasses.fields(cls)
+    }
+    numbers = {name for name, value in whole.items() if value.ndim == 1}
+    return [
+      cls(
+        **{
+          name: value[row].item() if name in numbers else value[row]
+          for name, value in whole.items()
+        }
+      )
+      for row in rows
+    ]
 
 
 def check(
@@ -232,18 +240,17 @@ class Conversation:
     return Ready(index, heard, tuple(tokens), pair, lost, tuple(read))
 
   def tell(
-    self, ready: Ready, made: Made, row: int = 0, *, compute_ms: float
+    self, ready: Ready, made: Made, *, compute_ms: float
   ) -> tuple[Turn, tuple[Event, ...]]:
     """What a turn made, and what happened in it."""
-    num_text = int(made.num_text[row])
     turn = Turn(
       index=ready.index,
-      text=tuple(made.text[row, :num_text].tolist()),
-      speaks=bool(made.speaks[row]),
-      gate=float(made.gate[row]),
-      ended=bool(made.ended[row]),
-      mel=made.mel[row],
-      voice=made.voice[row],
+      text=tuple(made.text[: made.num_text].tolist()),
+      speaks=made.speaks,
+      gate=made.gate,
+      ended=made.ended,
+      mel=made.mel,
+      voice=made.voice,
       num_read=len(ready.tokens),
       saw=ready.pair is not None,
       lost=ready.lost,

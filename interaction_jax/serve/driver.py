@@ -2,7 +2,7 @@
 
     told     joins, leaves and snapshots, one between two ticks
     seats    settled whenever something came, or should have come
-    tick     all seats with a full turn; their turns are handed out at once
+    tick     seats with a full turn; their turns are handed out at once
 
 No other thread touches the slots, or what a seat has taken in.
 """
@@ -12,7 +12,7 @@ import dataclasses
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -71,6 +71,8 @@ class Driver:
       watch: tells the time by which sound is late.
     """
     self.failure: BaseException | None = None
+    if not slots.together:
+      cfg = dataclasses.replace(cfg, gather=0.0)
     self._slots, self._cfg, self._meter = slots, cfg, meter
     self._deliver, self._on_failure = deliver, on_failure
     self._watch = watch
@@ -161,20 +163,22 @@ class Driver:
     now = self._watch()
     for seat in self._seats.values():
       seat.settle(now)
-    waiting = [seat.waiting(now) for seat in self._seats.values()]
-    at = pace.begin_at(waiting, now, tick_s=self._cost.seconds, cfg=self._cfg)
+    waiting = {row: seat.waiting(now) for row, seat in self._seats.items()}
+    at = pace.begin_at(
+      waiting.values(), now, tick_s=self._cost.seconds, cfg=self._cfg
+    )
     if at <= now:
-      self._tick()
+      self._tick(pace.chosen(waiting, self._slots.at_once))
       return 0.0
     late = [seat.look_at(now) for seat in self._seats.values()]
     return min([at, *late]) - now
 
-  def _tick(self) -> None:
+  def _tick(self, rows: Sequence[int]) -> None:
     turns: dict[int, tuple[Ready, float]] = {}
-    for row, seat in self._seats.items():
-      full = seat.next()
-      if full is not None:
-        turns[row] = full
+    for row in rows:
+      full = self._seats[row].next()
+      assert full is not None, "a seat was chosen that has no turn"
+      turns[row] = full
     began = time.monotonic()
     made = self._slots.tick({row: ready for row, (ready, _) in turns.items()})
     took = time.monotonic() - began
@@ -183,7 +187,7 @@ class Driver:
     said = []
     for row, (ready, full_at) in turns.items():
       seat = self._seats[row]
-      turn, events = seat.talk.tell(ready, made, row, compute_ms=1000 * took)
+      turn, events = seat.talk.tell(ready, made[row], compute_ms=1000 * took)
       self._meter.count("lost_turns", any(ready.lost))
       said.append((seat, Said(turn, events, full_at)))
     self._deliver(said)

@@ -22,9 +22,7 @@ def describe() -> dict[str, Any]:
   return {
     "system": f"{platform.system()} {platform.machine()}",
     "processor": _processor(),
-    "cores": len(os.sched_getaffinity(0))
-    if hasattr(os, "sched_getaffinity")
-    else os.cpu_count(),
+    "cores": cores(),
     "device": devices[0].device_kind,
     "devices": len(devices),
     "xla_flags": os.environ.get("XLA_FLAGS", ""),
@@ -33,6 +31,13 @@ def describe() -> dict[str, Any]:
     "interaction_jax": _version("interaction-jax"),
     "source": source((*PROGRAMS, "serve")),
   }
+
+
+def cores() -> int:
+  """How many this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 @functools.cache

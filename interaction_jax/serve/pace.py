@@ -5,14 +5,17 @@
     tick             |== both ==|                  |== both ==|
                  gather
 
-A tick costs the same for one session as for all, and each session is full at a
-moment of its own. So the first that is full waits for others, as long at most
-as a tick takes: had its tick begun at once, they would have had to wait as
-long. The policy of an engine, all of it counted in its `Meter`:
+Each session is full at a moment of its own. Where a tick costs the same for one
+session as for all, the first that is full waits for others, as long at most as
+a tick takes: had its tick begun at once, they would have had to wait as long.
+Where each has a call of its own (`serve/slots.py`) nobody waits: a tick begins
+at once, for as many as there are cores. The policy of an engine, all of it
+counted in its `Meter`:
 
 - Turns are never skipped. Each is run, in order, however late it is.
-- Who is behind has a turn in every tick, and catches up in ticks that begin in
-  time to be over before anybody else is full.
+- Who is live comes first, and of those who is full longest. Who is behind has a
+  turn where there is a place left, and catches up in ticks that begin in time
+  to be over before anybody else is full.
 - What has not come `patience_ms` after it should have come is lost: silence is
   heard in its place, the model is told, and the clock goes on. That is only so
   where chunks say where they belong; those that do not cannot be missed, and
@@ -24,7 +27,7 @@ long. The policy of an engine, all of it counted in its `Meter`:
 import collections
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from interaction_jax.turns import clock
@@ -42,7 +45,8 @@ class PaceConfig:
 
   Attributes:
     deadline_ms: from a turn being full to its sound leaving; later is missed.
-    gather: how long a full turn waits for others, in what a tick takes.
+    gather: how long a full turn waits for others, in what a tick takes, where
+      all are one call.
     patience_ms: how long sound may be later than the fastest of late.
     pause_ms: silence of a connection after which its session stands still.
     idle_s: and after which it is closed.
@@ -104,6 +108,19 @@ def begin_at(
     soon = min(coming, default=math.inf)
     return now if not now < soon < now + tick_s else soon + cfg.gather * tick_s
   return math.inf
+
+
+def chosen(sessions: Mapping[int, Waiting], at_once: int) -> list[int]:
+  """Who has a turn in a tick, of sessions by their rows.
+
+  Args:
+    at_once: how many there can be.
+  """
+  full = {row: one for row, one in sessions.items() if one.num_full}
+  order = sorted(
+    full, key=lambda row: (full[row].num_full > _LIVE, full[row].since)
+  )
+  return order[:at_once]
 
 
 class Arrivals:

@@ -280,7 +280,7 @@ class Session:
       self._state = compiled.absorb(params, self._state, media)
     turn = compiled.heard({0: ready})
     self._state, output = compiled.step(params, self._state, turn)
-    made = Made.of(output)
+    (made,) = Made.of(output)
     took = 1000 * (time.perf_counter() - began)
     return self._conversation.tell(ready, made, compute_ms=took)
 

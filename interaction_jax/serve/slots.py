@@ -1,9 +1,14 @@
-"""The sessions of an engine on its device: S rows of one state.
+"""The sessions of an engine on its device: rows of states, called together.
 
     row      0       1       2       3
-    state    alice   -       bob     -         one pytree, donated tick by tick
+    state    alice   -       bob     -         donated tick by tick
     tick     turn    still   turn    still     still, bit for bit: nobody there,
                                                or no turn that is full
+
+On an accelerator all rows are one state, and a tick is one call: it costs the
+same for one as for all. On a CPU a row costs in company what it costs alone,
+so each is a state and a call of its own, as many calls at once as there are
+cores; rows without a turn cost nothing.
 
 Who joins or leaves changes rows, never programs: all are compiled before the
 first session. Rows never touch each other, so a session has the same bits
@@ -19,13 +24,14 @@ the first process reads it from its own devices.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from interaction_jax.model.config import SamplingConfig
-from interaction_jax.serve import models
+from interaction_jax.serve import machine, models
 from interaction_jax.serve.conversation import Made, Ready
 from interaction_jax.serve.models import Model
 
@@ -35,6 +41,8 @@ class Slots:
 
   Attributes:
     num: S, how many there are.
+    together: whether a tick is one call for all rows.
+    at_once: how many rows have their turns at a time.
 
   Raises:
     ValueError: there is none, or the mesh does not divide them.
@@ -46,16 +54,29 @@ class Slots:
     num: int,
     *,
     sampling: SamplingConfig = models.GREEDY,
+    together: bool | None = None,
   ):
+    """Compiles the programs.
+
+    Args:
+      together: whether a tick is one call for all rows; None: not on a CPU.
+    """
     if num < 1:
       raise ValueError(f"sessions={num} must be 1 or more.")
-    self.num = num
+    if together is None:
+      together = model.mesh is not None or jax.default_backend() != "cpu"
+    self.num, self.together = num, together
+    self._width = num if together else 1
+    self.at_once = num if together else min(num, machine.cores())
     self._params = model.params
-    self._programs = model.programs(sampling, rows=num)
+    self._programs = model.programs(sampling, rows=self._width)
     # Who joins reads instructions here, where it costs the least.
     self._door = model.programs(sampling)
-    self._state = self._programs.open(model.params, 0)
-    self._shape = jax.tree.structure(self._state)
+    self._states = [
+      self._programs.open(model.params, 0) for _ in range(num // self._width)
+    ]
+    self._shape = jax.tree.structure(self._states[0])
+    self._calls = ThreadPoolExecutor(self.at_once // self._width)
     self._compile(model)
 
   def join(self, row: int, seed: int, pinned: Sequence[int] = ()) -> None:
@@ -67,22 +88,39 @@ class Slots:
     state = self._door.open(self._params, seed, pinned)
     self._put(row, jax.tree.leaves(state))
 
-  def tick(self, ready: Mapping[int, Ready]) -> Made:
-    """Runs a turn of the rows that have one; the others stand still."""
-    programs = self._programs
+  def tick(self, ready: Mapping[int, Ready]) -> dict[int, Made]:
+    """Runs a turn of the rows that have one; the others stand still.
+
+    Returns:
+      What each of them made.
+    """
+    parts: dict[int, dict[int, Ready]] = {}
+    for row, one in ready.items():
+      part, place = divmod(row, self._width)
+      parts.setdefault(part, {})[place] = one
+    made: dict[int, Made] = {}
+    done = self._calls.map(self._call, parts, parts.values())
+    for part, found in zip(parts, done, strict=True):
+      made |= {self._width * part + place: one for place, one in found.items()}
+    return made
+
+  def _call(self, part: int, ready: Mapping[int, Ready]) -> dict[int, Made]:
+    programs, state = self._programs, self._states[part]
     pairs = {
-      row: one.pair for row, one in ready.items() if one.pair is not None
+      place: one.pair for place, one in ready.items() if one.pair is not None
     }
     if pairs:
       media = programs.seen(pairs)
-      self._state = programs.absorb(self._params, self._state, media)
+      state = programs.absorb(self._params, state, media)
     turn = programs.heard(ready)
-    self._state, output = programs.step(self._params, self._state, turn)
-    return Made.of(output)
+    self._states[part], output = programs.step(self._params, state, turn)
+    return dict(zip(ready, Made.of(output, ready), strict=True))
 
   def save(self, row: int) -> tuple[np.ndarray, ...]:
     """Copies the state of a row, as `Snapshot` keeps it."""
-    leaves = self._take(jax.tree.leaves(self._state), self._number(row))
+    part, place = divmod(row, self._width)
+    held = jax.tree.leaves(self._states[part])
+    leaves = self._take(held, self._number(place))
     return tuple(np.array(leaf) for leaf in leaves)
 
   def load(self, row: int, leaves: Sequence[np.ndarray]) -> None:
@@ -93,7 +131,7 @@ class Slots:
     """
     wanted = [
       ((1, *leaf.shape[1:]), leaf.dtype)
-      for leaf in jax.tree.leaves(self._state)
+      for leaf in jax.tree.leaves(self._states[0])
     ]
     if [(leaf.shape, leaf.dtype) for leaf in leaves] != wanted:
       raise ValueError(
@@ -105,16 +143,17 @@ class Slots:
 
   def _put(self, row: int, leaves: Sequence[jax.Array | np.ndarray]) -> None:
     """Takes the first row of a state of the door in."""
-    number = self._number(row)
-    held = jax.tree.leaves(self._state)
+    part, place = divmod(row, self._width)
+    held = jax.tree.leaves(self._states[part])
     leaves = [
       leaf
       if isinstance(leaf, jax.Array)
       # JAX may use the memory of NumPy for its own, so it is given a copy.
-      else jax.device_put(np.array(leaf, copy=True), place)
-      for leaf, place in zip(leaves, self._places, strict=True)
+      else jax.device_put(np.array(leaf, copy=True), where)
+      for leaf, where in zip(leaves, self._places, strict=True)
     ]
-    self._state = self._shape.unflatten(self._set(held, leaves, number))
+    held = self._set(held, leaves, self._number(place))
+    self._states[part] = self._shape.unflatten(held)
 
   def _number(self, row: int) -> jax.Array:
     where = self._programs.where
@@ -138,7 +177,7 @@ class Slots:
 
     where = self._programs.where
     whole = where and NamedSharding(where.mesh, PartitionSpec())
-    held, zero = jax.tree.leaves(self._state), self._number(0)
+    held, zero = jax.tree.leaves(self._states[0]), self._number(0)
     ones = jax.tree.leaves(self._door.open(model.params, 0))
     self._places = [leaf.sharding for leaf in ones]
     self._take = jax.jit(take, out_shardings=whole).lower(held, zero).compile()

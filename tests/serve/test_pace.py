@@ -49,6 +49,19 @@ def test_a_backlog_makes_nobody_late(soon, begins):
   assert at((30, 5.0, math.inf), (0, None, soon)) == pytest.approx(begins)
 
 
+def test_who_is_live_comes_first_and_of_those_who_waits_longest():
+  sessions = {
+    0: Waiting(30, 5.0, math.inf),
+    1: Waiting(1, 9.99, 10.2),
+    2: Waiting(0, None, 10.1),
+    3: Waiting(2, 9.7, 10.1),
+    4: Waiting(20, 6.0, math.inf),
+  }
+  assert pace.chosen(sessions, 4) == [3, 1, 0, 4]
+  assert pace.chosen(sessions, 1) == [3]
+  assert pace.chosen({2: sessions[2]}, 4) == []
+
+
 def test_sound_is_expected_after_the_least_delay():
   arrivals = pace.Arrivals()
   assert arrivals.expected(1.0) == math.inf

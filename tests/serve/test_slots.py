@@ -3,15 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 
+from interaction_jax.serve import machine
 from interaction_jax.serve.conversation import Ready
 from interaction_jax.serve.slots import Slots
 
 NUM = 3
 
 
-@pytest.fixture(scope="module")
-def slots(model, lively):
-  return Slots(model, NUM, sampling=lively)
+@pytest.fixture(scope="module", params=[True, False], ids=["one", "each"])
+def slots(request, model, lively):
+  return Slots(model, NUM, sampling=lively, together=request.param)
 
 
 def ready(seed, turn, model, *, sees=False):
@@ -29,9 +30,9 @@ def ready(seed, turn, model, *, sees=False):
   )
 
 
-def bits(made, row):
+def bits(made):
   return [
-    getattr(made, field.name)[row].tobytes()
+    np.asarray(getattr(made, field.name)).tobytes()
     for field in dataclasses.fields(made)
   ]
 
@@ -44,7 +45,7 @@ def play(slots, row, seed, turns, model, others=()):
     for other in others:
       if turn % (other + 1) == 0:
         full[other] = ready(90 + other, turn, model, sees=turn % 3 == 0)
-    made.append(bits(slots.tick(full), row))
+    made.append(bits(slots.tick(full)[row]))
   return made
 
 
@@ -86,6 +87,16 @@ def test_a_state_of_another_model_is_refused(slots):
   kept = slots.save(0)
   with pytest.raises(ValueError, match="not that of a session of this model"):
     slots.load(0, kept[1:])
+
+
+def test_as_many_are_called_at_a_time_as_there_are_cores(slots, model):
+  cores = min(NUM, machine.cores())
+  assert slots.at_once == (NUM if slots.together else cores)
+  # On this platform a row costs in company what it costs alone.
+  assert not Slots(model, 1).together
+  made = slots.tick({0: ready(1, 0, model), 2: ready(1, 0, model)})
+  assert sorted(made) == [0, 2]
+  assert slots.tick({}) == {}
 
 
 def test_there_is_a_slot(model):

@@ -23,6 +23,7 @@ from interaction_jax.serve import models, plan
 from interaction_jax.serve.conversation import Ready
 from interaction_jax.serve.engine import Engine, LiveSession
 from interaction_jax.serve.models import Model
+from interaction_jax.serve.plan import Costs
 from interaction_jax.serve.slots import Slots
 from interaction_jax.turns import clock
 
@@ -68,9 +69,11 @@ def run(
   """
   if num_turns < 1:
     raise ValueError(f"turns={num_turns} must be 1 or more; 3000 are 10 min.")
-  costs = {num: cost(model, num, sampling) for num in sorted(set(sessions))}
+  costs: Costs | None = None
 
   def live(num: int, num_turns: int, churn: int) -> dict[str, Any]:
+    nonlocal costs
+    costs = cost(model, num, sampling, costs)
     row = asyncio.run(_live(model, num, num_turns, sampling, churn, progress))
     planned = plan.forecast(num, costs)
     return {
@@ -86,20 +89,22 @@ def run(
     "turns": num_turns,
     "rows": [live(num, num_turns, churn) for num in sessions],
   }
+  assert costs is not None, "no session is no benchmark"
+  while costs.together and most and (num := max(costs.seconds)) < _MOST:
+    if plan.most(costs) < num:
+      break
+    costs = cost(model, 2 * num, sampling, costs)
+  planned = plan.most(costs, limit=_MOST)
   if most:
-    while (num := max(costs)) < _MOST and plan.most(costs) == num:
-      costs[2 * num] = cost(model, 2 * num, sampling)
     trials = []
 
     def holds(num: int) -> bool:
-      if num not in costs:
-        costs[num] = cost(model, num, sampling)
       trials.append(live(num, max(1, num_turns // 5), 1))
       return trials[-1]["missed"] <= 1 - _ON_TIME
 
-    report["held_sessions"] = seek(plan.most(costs), holds)
+    report["held_sessions"] = seek(planned, holds)
     report["trials"] = trials
-  return report | {"planned_sessions": plan.most(costs)}
+  return report | {"planned_sessions": planned}
 
 
 def seek(first: int, holds: Callable[[int], bool]) -> int:
@@ -126,13 +131,29 @@ def seek(first: int, holds: Callable[[int], bool]) -> int:
 
 
 def cost(
-  model: Model, num: int, sampling: SamplingConfig = models.GREEDY
-) -> list[float]:
-  """Seconds of ticks of an engine with so many slots, all of them live.
+  model: Model,
+  num: int,
+  sampling: SamplingConfig = models.GREEDY,
+  known: Costs | None = None,
+) -> Costs:
+  """What ticks of an engine for so many sessions take, all of them live.
 
   Each sees a pair of pictures as often as its model may.
+
+  Args:
+    known: what others take; it is kept.
   """
   slots = Slots(model, num, sampling=sampling)
+  rows = [num] if slots.together else range(1, slots.at_once + 1)
+  seconds = {} if known is None else dict(known.seconds)
+  for some in rows:
+    if some not in seconds:
+      seconds[some] = _took(slots, some, model)
+  return Costs(seconds, together=slots.together)
+
+
+def _took(slots: Slots, num: int, model: Model) -> list[float]:
+  """Seconds of ticks in which so many rows have a turn."""
   users = [User(model, seed=row) for row in range(num)]
   took = []
   for turn in range(_TIMED):
