@@ -3,8 +3,9 @@
 What happens on one device; `ops/exchange.py` spreads it over many.
 
 Two ways that must agree: `grouped` sorts all pairs of position and expert and
-multiplies group by group (training, long prefill); `gathered` walks over the
-experts and skips those nobody chose (the few positions of a micro-turn).
+multiplies group by group (training, long prefill); `gathered` is for the few
+positions of a micro-turn: it walks over the experts and skips those nobody
+chose, or asks all of them at once about a few positions each.
 No row's arithmetic depends on another row in either, and both add up a
 position's experts in ascending order of expert.
 """
@@ -17,11 +18,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from interaction_jax.ops import grouped as grouping
-from interaction_jax.ops import linear, quantised
+from interaction_jax.ops import linear, quantised, slotted
 from interaction_jax.ops.quantised import Quantised, contract
 
-_FEW = 64
-"""Positions up to which walking over the experts beats sorting pairs."""
+_FEW = 16
+"""Positions of an expert, on average, up to which they are few."""
+
+_MOST = 2
+"""Experts for each that may be chosen from which walking over them is best."""
 
 _MANY = 4
 """Experts for each chosen one up to which asking all of them is cheaper."""
@@ -108,12 +112,17 @@ def grouped(
 def gathered(
   x: Float[Array, "T D"], routing: Routing, weights: ExpertWeights
 ) -> Float[Array, "T D"]:
-  """The same sum, expert by expert; what nobody chose is not even read.
+  """The same sum, for few positions.
 
-  Off the CPU, where a loop of small products takes longer than it saves, that
-  is what `ragged_dot` does with empty groups.
+  Where most experts are nobody's they are walked over, and what nobody chose is
+  not even read; else each has slots for its positions (`ops/slotted.py`). Off
+  the CPU, where a loop of small products takes longer than it saves, that is
+  what `ragged_dot` does with empty groups.
   """
-  return _by_platform(_gathered, x, routing, weights)
+  alone = routing.experts.size * _MOST <= weights.gate.shape[0]
+  quantised_ones = isinstance(weights.gate, Quantised)
+  walk = alone or quantised_ones
+  return _by_platform(_gathered if walk else slotted.apply, x, routing, weights)
 
 
 def _by_platform(on_cpu, x, routing, weights):
@@ -134,7 +143,7 @@ def _by_platform(on_cpu, x, routing, weights):
 
 
 def _gathered(x, experts, shares, gate, up, down):
-  """The body of `gathered` for a CPU."""
+  """Expert by expert, on a CPU."""
 
   def add(expert, total):
     chosen = experts == expert
@@ -160,25 +169,31 @@ def everyone(
   """The same sum, every expert asked about every position.
 
   Two wide products and no sorting: with few experts, of which many are
-  chosen, that is less work than carrying rows to and fro.
+  chosen, that is less work than carrying rows to and fro. On a CPU it is more,
+  and there it is `grouped`.
   """
-  num_experts, width, inner = weights.gate.shape
-  # Somebody else's experts have numbers past the last one. Not a scatter, which
-  # XLA cannot divide among devices when other axes of the mesh are its own.
-  one = jax.nn.one_hot(routing.experts, num_experts, dtype=jnp.float32)
-  share = (one * routing.weights.astype(jnp.float32)[..., None]).sum(axis=1)
+  if isinstance(weights.gate, Quantised):
+    return _each(x, routing, weights)
+  return jax.lax.platform_dependent(
+    x,
+    routing.experts,
+    routing.weights,
+    weights.gate,
+    weights.up,
+    weights.down,
+    cpu=grouping.blockwise,
+    default=_asked,
+  )
 
-  gate, up, down = weights.gate, weights.up, weights.down
-  if (
-    isinstance(gate, Quantised)
-    or isinstance(up, Quantised)
-    or isinstance(down, Quantised)
-  ):
-    return _everyone(*quantised.ungraded((x, share), weights))
+
+def _asked(x, experts, shares, gate, up, down):
+  """The body of `everyone` off the CPU."""
+  num_experts, width, inner = gate.shape
 
   def wide(w: jax.Array) -> jax.Array:
     return jnp.moveaxis(w, 0, 1).reshape(width, num_experts * inner)
 
+  share = _spread(experts, shares, num_experts)
   hidden = jax.nn.silu(linear.contract("TD,DF->TF", x, wide(gate)))
   hidden = hidden * linear.contract("TD,DF->TF", x, wide(up))
   hidden = hidden * jnp.repeat(share.astype(x.dtype), inner, axis=1)
@@ -186,9 +201,19 @@ def everyone(
   return linear.contract("TF,FD->TD", hidden, down)
 
 
-def _everyone(given, weights):
+def _spread(experts, shares, num_experts):
+  """Each position's share of every expert."""
+  # Somebody else's experts have numbers past the last one. Not a scatter, which
+  # XLA cannot divide among devices when other axes of the mesh are its own.
+  one = jax.nn.one_hot(experts, num_experts, dtype=jnp.float32)
+  return (one * shares.astype(jnp.float32)[..., None]).sum(axis=1)
+
+
+def _each(x, routing, weights):
   """`everyone` where each expert has scales of its own: added up at last."""
-  x, share = given
+  num_experts = weights.gate.shape[0]
+  share = _spread(routing.experts, routing.weights, num_experts)
+  (x, share), weights = quantised.ungraded((x, share), weights)
   hidden = jax.nn.silu(contract("TD,EDF->TEF", x, weights.gate))
   hidden = hidden * contract("TD,EDF->TEF", x, weights.up)
   out = contract("TEF,EFD->TED", hidden, weights.down)
@@ -201,7 +226,7 @@ def choose(num_positions: int, num_experts: int, num_chosen: int) -> Dispatch:
 
   It reads no load: who else is in the batch never decides a row's arithmetic.
   """
-  if num_positions <= _FEW:
+  if num_positions * num_chosen <= _FEW * num_experts:
     return gathered
   return everyone if num_experts <= _MANY * num_chosen else grouped
 

@@ -68,10 +68,15 @@ def ragged(
   hidden = hidden * ragged_matmul(rows, up, order.sizes)
   out = ragged_matmul(hidden, down, order.sizes)
   out = _moved(out, order.row, order.pair)
-  return _summed(out, experts, shares, gate.shape[0]).astype(x.dtype)
+  return summed(out, experts, shares, gate.shape[0]).astype(x.dtype)
 
 
-def _summed(pairs, experts, shares, num_experts):
+def summed(
+  pairs: Float[Array, "I D"],
+  experts: Int[Array, "T X"],
+  shares: Float[Array, "T X"],
+  num_experts: int,
+) -> Float[Array, "T D"]:
   """Each position's weighted sum of its pairs, in ascending order of expert."""
   pairs = pairs.reshape(*experts.shape, -1)
   here = experts < num_experts
@@ -176,14 +181,14 @@ def blockwise(
 def _blockwise(x, experts, shares, gate, up, down):
   order = Order.of(experts, gate.shape[0])
   out, _ = _walk(x, order, gate, up, down, keep=False)
-  total = _summed(out[order.row], experts, shares, gate.shape[0])
+  total = summed(out[order.row], experts, shares, gate.shape[0])
   return total.astype(x.dtype)
 
 
 def _blockwise_forward(x, experts, shares, gate, up, down):
   order = Order.of(experts, gate.shape[0])
   out, inner = _walk(x, order, gate, up, down, keep=True)
-  total = _summed(out[order.row], experts, shares, gate.shape[0])
+  total = summed(out[order.row], experts, shares, gate.shape[0])
   kept = x, experts, shares, gate, up, down, order, inner
   return total.astype(x.dtype), kept
 
@@ -253,7 +258,7 @@ def _blockwise_backward(kept, grad):
     ),
   )
   one = jnp.ones(experts.shape, jnp.float32)
-  x_grad = _summed(x_grad[order.row], experts, one, num_experts)
+  x_grad = summed(x_grad[order.row], experts, one, num_experts)
   share_grad = share_grad[order.row].reshape(experts.shape)
   share_grad = jnp.where(experts < num_experts, share_grad, 0)
   return (

@@ -8,12 +8,31 @@ import pytest
 from interaction_jax.ops import dispatch
 
 WIDTH, INNER = 6, 7
-WAYS = [dispatch.grouped, dispatch.gathered]
 
 
-@pytest.fixture(params=WAYS, ids=["grouped", "gathered"])
+def asked(x, routing, weights):
+  """`everyone` as it is off the CPU."""
+  return dispatch._asked(
+    x,
+    routing.experts,
+    routing.weights,
+    weights.gate,
+    weights.up,
+    weights.down,
+  )
+
+
+WAYS = {
+  "grouped": dispatch.grouped,
+  "gathered": dispatch.gathered,
+  "everyone": dispatch.everyone,
+  "asked": asked,
+}
+
+
+@pytest.fixture(params=WAYS)
 def way(request):
-  return jax.jit(request.param)
+  return jax.jit(WAYS[request.param])
 
 
 def sigmoid(x):
@@ -75,6 +94,7 @@ CASES = {
   "uneven": (5, [[0, 1]] * 9 + [[1, 4]] * 2),
   "empty-experts": (9, [[3, 7]] * 6),
   "one-position": (5, spread(5, 3, 1)),
+  "few-of-many": (40, spread(40, 2, 4)),
   "one-expert": (1, [[0]] * 7),
   "one-chosen": (5, spread(5, 1, 13)),
   "all-chosen": (3, spread(3, 3, 4)),
@@ -82,7 +102,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("num_experts", "experts"), CASES.values(), ids=CASES)
-def test_both_ways_equal_the_loop(way, num_experts, experts):
+def test_all_ways_equal_the_loop(way, num_experts, experts):
   x, weights = draw(num_experts, len(experts))
   routing = routed(experts)
   with jax.default_matmul_precision("highest"):
@@ -92,7 +112,7 @@ def test_both_ways_equal_the_loop(way, num_experts, experts):
   np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-4)
 
 
-def test_both_ways_have_the_same_gradients():
+def test_all_ways_have_the_same_gradients():
   # Uneven, and two experts without a position.
   num_experts, experts = CASES["uneven"]
   x, weights = draw(num_experts, len(experts))
@@ -118,7 +138,7 @@ def test_both_ways_have_the_same_gradients():
     return jnp.einsum("tef,efd,te->td", hidden, weights.down, share)
 
   wanted = jax.tree.leaves(gradients(dense))
-  for which in WAYS:
+  for which in WAYS.values():
     for ours, theirs in zip(
       jax.tree.leaves(gradients(which)), wanted, strict=True
     ):
@@ -128,7 +148,9 @@ def test_both_ways_have_the_same_gradients():
 
 
 @pytest.mark.parametrize("garbage", [np.nan, 1e30], ids=["nan", "huge"])
-def test_a_row_does_not_depend_on_the_others(way, garbage):
+@pytest.mark.parametrize("name", ["grouped", "gathered", "everyone"])
+def test_a_row_does_not_depend_on_the_others(name, garbage):
+  way = jax.jit(WAYS[name])
   x, weights = draw(5, 12)
   routing = routed(spread(5, 2, 12))
   mine = np.array([2, 7, 11])
