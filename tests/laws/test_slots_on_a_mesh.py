@@ -69,11 +69,11 @@ def play(model):
   ]
   slots.load(ROWS - 1, slots.save(1))
   twins = slots.tick({1: ready(9, 9), ROWS - 1: ready(9, 9)})
-  held = [leaf.sharding for leaf in jax.tree.leaves(slots._state)]
+  held = [leaf.sharding for leaf in jax.tree.leaves(slots._states[0])]
   return {
-    "voice": np.stack([one.voice[:PLAYED] for one in made]),
-    "text": np.stack([one.text[:PLAYED] for one in made]).tolist(),
-    "twins": bool(np.array_equal(twins.voice[1], twins.voice[-1])),
+    "voice": np.stack([[one[row].voice for row in one] for one in made]),
+    "text": [[one[row].text.tolist() for row in one] for one in made],
+    "twins": bool(np.array_equal(*(one.voice for one in twins.values()))),
     "held": held,
   }
 
