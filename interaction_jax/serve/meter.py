@@ -1,5 +1,6 @@
 """What an engine counts: latency, deadlines, losses, who came and went."""
 
+import collections
 import dataclasses
 import threading
 from collections import Counter
@@ -10,6 +11,9 @@ import numpy as np
 
 _KEPT: Final = 20_000
 """Latencies that quantiles are taken of: the latest ones."""
+
+_TICKS: Final = 2_000
+"""Ticks whose cost is kept, of each number of sessions: the latest ones."""
 
 _RECENT: Final = 200
 """Turns by which it is judged whether an engine keeps up."""
@@ -43,6 +47,7 @@ class Meter:
     self._counts: Counter[str] = Counter()
     self._latency = np.zeros(_KEPT)
     self._tick_s = 0.0
+    self._costs: dict[int, collections.deque[float]] = {}
 
   def count(self, name: str, number: int = 1) -> None:
     """Something happened."""
@@ -62,6 +67,13 @@ class Meter:
       self._counts["ticks"] += 1
       self._counts["ticked_sessions"] += sessions
       self._tick_s += seconds
+      kept = self._costs.setdefault(sessions, collections.deque(maxlen=_TICKS))
+      kept.append(seconds)
+
+  def costs(self) -> dict[int, list[float]]:
+    """Seconds of the latest ticks, by how many sessions had a turn in them."""
+    with self._lock:
+      return {num: list(kept) for num, kept in sorted(self._costs.items())}
 
   def latency(self) -> Latency:
     """What it has been so far."""

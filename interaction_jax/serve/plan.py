@@ -4,7 +4,9 @@
     -> latency of every turn, share on time -> the most sessions that hold
 
 What is simulated is the policy itself, `pace.begin_at`, so the plan is wrong
-only where the costs are: on a machine with other work they vary.
+only where the costs are: on a machine with other work they vary. Sockets are
+such work, so ticks of an engine in service (`Meter.costs`) tell more than ticks
+that nobody else disturbs.
 """
 
 import dataclasses
@@ -19,6 +21,9 @@ from jaxtyping import Float
 from interaction_jax.serve import pace
 from interaction_jax.serve.pace import PaceConfig, Waiting
 from interaction_jax.turns import clock
+
+_OFTEN: Final = 50
+"""Ticks by which it is known what one takes."""
 
 _TURNS: Final = 16_000
 """Turns of all sessions that are simulated."""
@@ -37,6 +42,11 @@ class Costs:
 
   seconds: Mapping[int, Sequence[float]]
   together: bool = True
+
+  def after(self, seen: Mapping[int, Sequence[float]]) -> "Costs":
+    """The same, but what has been seen often enough is as it was seen."""
+    often = {num: took for num, took in seen.items() if len(took) >= _OFTEN}
+    return dataclasses.replace(self, seconds={**self.seconds, **often})
 
   def at_once(self, sessions: int) -> int:
     """How many have their turns at a time."""

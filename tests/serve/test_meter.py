@@ -35,3 +35,14 @@ def test_a_report_has_everything():
   lines = meter.text().splitlines()
   assert "interaction_jax_latency_p50 10.0" in lines
   assert len(lines) == len(report)
+
+
+def test_what_ticks_take_is_kept_by_how_many_had_a_turn():
+  meter = Meter(200.0)
+  for took in range(3000):
+    meter.tick(float(took), 2)
+  meter.tick(0.5, 1)
+  costs = meter.costs()
+  assert list(costs) == [1, 2] and costs[1] == [0.5]
+  # The latest ones.
+  assert costs[2] == [float(took) for took in range(1000, 3000)]

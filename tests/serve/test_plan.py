@@ -49,6 +49,13 @@ def test_calls_of_their_own_wait_only_for_those_before_them():
   assert plan.most(Costs({1: [1e-6]}, together=False), limit=5) == 5
 
 
+def test_what_was_seen_often_counts_more_than_what_was_measured():
+  each = Costs({1: [0.02], 2: [0.03]}, together=False)
+  found = each.after({2: [0.05] * 50, 1: [0.5] * 3})
+  assert found == Costs({1: [0.02], 2: [0.05] * 50}, together=False)
+  assert plan.most(found, num_turns=60) < plan.most(each, num_turns=60)
+
+
 def test_costs_of_so_many_are_needed():
   with pytest.raises(ValueError, match=r"sessions=65, but .* up to 64 slots"):
     plan.forecast(65, COSTS)

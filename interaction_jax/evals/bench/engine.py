@@ -2,7 +2,7 @@
 
     users    each with a phase of his own, 40 ms of sound a chunk
     counted  from a turn being full to its sound leaving, p50 to p99
-    planned  what `serve/plan.py` says of the same engine, beside it
+    planned  what `serve/plan.py` said of it before, beside it
     sought   if asked for, the largest number that holds, from there on
 
 Nothing here is faster than real time, so ten minutes take ten minutes.
@@ -74,8 +74,12 @@ def run(
   def live(num: int, num_turns: int, churn: int) -> dict[str, Any]:
     nonlocal costs
     costs = cost(model, num, sampling, costs)
-    row = asyncio.run(_live(model, num, num_turns, sampling, churn, progress))
     planned = plan.forecast(num, costs)
+    row, seen = asyncio.run(
+      _live(model, num, num_turns, sampling, churn, progress)
+    )
+    if not costs.together:
+      costs = costs.after(seen)
     return {
       **row,
       "planned_ms": round(planned.p50_ms, 3),
@@ -186,7 +190,8 @@ async def _live(
   sampling: SamplingConfig,
   churn: int,
   progress: Progress | None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[int, list[float]]]:
+  """The row of a report, and what ticks took."""
   async with Engine(model, sessions=num, sampling=sampling) as engine:
     before = machine.resident_bytes()
     # All are let in before any turn can be late: nobody is turned away.
@@ -195,6 +200,7 @@ async def _live(
       *(_user(one, model, num_turns, progress) for one in opened)
     )
     report, after = engine.report(), machine.resident_bytes()
+    seen = engine.meter.costs()
     leaked = await _churn(engine, churn)
     # Who was cut off in the middle of leaving is out soon after. This one and
     # the engine's own are meant to be there.
@@ -204,7 +210,7 @@ async def _live(
         break
       await asyncio.sleep(0.02)
     tasks = len(asyncio.all_tasks())
-  return {
+  row = {
     "what": f"{num} live sessions",
     "dtype": model.cfg.dtype,
     "batch": num,
@@ -227,6 +233,7 @@ async def _live(
     "tasks_left": tasks - 2,
     "slots_left": engine.num - len(engine._free),
   }
+  return row, seen
 
 
 async def _user(
