@@ -160,7 +160,7 @@ class Driver:
 
   def _advance(self) -> float:
     """Ticks if it is time to; returns for how long there is nothing to do."""
-    now = self._watch()
+    began, now = time.monotonic(), self._watch()
     for seat in self._seats.values():
       seat.settle(now)
     waiting = {row: seat.waiting(now) for row, seat in self._seats.items()}
@@ -168,7 +168,9 @@ class Driver:
       waiting.values(), now, tick_s=self._cost.seconds, cfg=self._cfg
     )
     if at <= now:
-      self._tick(pace.chosen(waiting, self._slots.at_once))
+      rows = pace.chosen(waiting, self._slots.at_once)
+      self._tick(rows)
+      self._meter.round(time.monotonic() - began, len(rows))
       return 0.0
     late = [seat.look_at(now) for seat in self._seats.values()]
     return min([at, *late]) - now

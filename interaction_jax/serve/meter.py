@@ -13,7 +13,7 @@ _KEPT: Final = 20_000
 """Latencies that quantiles are taken of: the latest ones."""
 
 _TICKS: Final = 2_000
-"""Ticks whose cost is kept, of each number of sessions: the latest ones."""
+"""Rounds whose cost is kept, of each number of sessions: the latest ones."""
 
 _RECENT: Final = 200
 """Turns by which it is judged whether an engine keeps up."""
@@ -67,11 +67,18 @@ class Meter:
       self._counts["ticks"] += 1
       self._counts["ticked_sessions"] += sessions
       self._tick_s += seconds
+
+  def round(self, seconds: float, sessions: int) -> None:
+    """A tick took so long with all that belongs to it, for so many sessions.
+
+    That is what came before it, and what is told of it after.
+    """
+    with self._lock:
       kept = self._costs.setdefault(sessions, collections.deque(maxlen=_TICKS))
       kept.append(seconds)
 
   def costs(self) -> dict[int, list[float]]:
-    """Seconds of the latest ticks, by how many sessions had a turn in them."""
+    """Seconds of the latest rounds, by how many sessions had a turn in them."""
     with self._lock:
       return {num: list(kept) for num, kept in sorted(self._costs.items())}
 

@@ -5,8 +5,8 @@
 
 What is simulated is the policy itself, `pace.begin_at`, so the plan is wrong
 only where the costs are: on a machine with other work they vary. Sockets are
-such work, so ticks of an engine in service (`Meter.costs`) tell more than ticks
-that nobody else disturbs.
+such work, so ticks of an engine in service, with all that belongs to them
+(`Meter.costs`), tell more than ticks that nobody else disturbs.
 """
 
 import dataclasses

@@ -37,11 +37,11 @@ def test_a_report_has_everything():
   assert len(lines) == len(report)
 
 
-def test_what_ticks_take_is_kept_by_how_many_had_a_turn():
+def test_what_rounds_take_is_kept_by_how_many_had_a_turn():
   meter = Meter(200.0)
   for took in range(3000):
-    meter.tick(float(took), 2)
-  meter.tick(0.5, 1)
+    meter.round(float(took), 2)
+  meter.round(0.5, 1)
   costs = meter.costs()
   assert list(costs) == [1, 2] and costs[1] == [0.5]
   # The latest ones.
