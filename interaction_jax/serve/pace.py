@@ -14,8 +14,8 @@ counted in its `Meter`:
 
 - Turns are never skipped. Each is run, in order, however late it is.
 - Who is live comes first, and of those who is full longest. Who is behind has a
-  turn where there is a place left, and catches up in ticks that begin in time
-  to be over before anybody else is full.
+  turn where there is a place left. Where all are one call, ticks for them alone
+  begin only if they are over before anybody else is full.
 - What has not come `patience_ms` after it should have come is lost: silence is
   heard in its place, the model is told, and the clock goes on. That is only so
   where chunks say where they belong; those that do not cannot be missed, and
@@ -46,7 +46,7 @@ class PaceConfig:
   Attributes:
     deadline_ms: from a turn being full to its sound leaving; later is missed.
     gather: how long a full turn waits for others, in what a tick takes, where
-      all are one call.
+      all are one call; 0: nobody waits, and those who are behind neither.
     patience_ms: how long sound may be later than the fastest of late.
     pause_ms: silence of a connection after which its session stands still.
     idle_s: and after which it is closed.
@@ -106,7 +106,9 @@ def begin_at(
   if any(one.num_full for one in sessions):
     # Only backlogs: they must not make others late.
     soon = min(coming, default=math.inf)
-    return now if not now < soon < now + tick_s else soon + cfg.gather * tick_s
+    if not cfg.gather or not now < soon < now + tick_s:
+      return now
+    return soon + cfg.gather * tick_s
   return math.inf
 
 

@@ -49,6 +49,19 @@ def test_a_backlog_makes_nobody_late(soon, begins):
   assert at((30, 5.0, math.inf), (0, None, soon)) == pytest.approx(begins)
 
 
+@pytest.mark.parametrize("since", [9.999, 5.0], ids=["live", "behind"])
+@pytest.mark.parametrize("soon", [10.001, 10.03, math.inf])
+def test_where_nobody_gathers_nobody_waits(since, soon):
+  waiting = Waiting(1 if since > 9 else 30, since, 10.2)
+  begins = pace.begin_at(
+    [waiting, Waiting(0, None, soon)],
+    10.0,
+    tick_s=TICK,
+    cfg=PaceConfig(gather=0.0),
+  )
+  assert begins <= 10.0
+
+
 def test_who_is_live_comes_first_and_of_those_who_waits_longest():
   sessions = {
     0: Waiting(30, 5.0, math.inf),
