@@ -81,6 +81,7 @@ def test_text_is_the_part_that_nobody_knows_the_end_of(compiled):
     ("jit(flat)/listen/jit(fft)/dot", False, "voice"),
     ("jit(flat)/speak/cond/branch_1_fun/gather", False, "voice"),
     ("jit(flat)/write/while/body/speak", True, "text"),
+    ("jit(flat)/take_in/while/body/ETD,EDF->ETF", True, "pass"),
     ("", False, "pass"),
     ("jit(flat)/take_in/listener", False, "pass"),
   ],
