@@ -119,14 +119,14 @@ def gathered(
   the CPU, where a loop of small products takes longer than it saves, that is
   what `ragged_dot` does with empty groups.
   """
-  alone = routing.experts.size * _MOST <= weights.gate.shape[0]
-  quantised_ones = isinstance(weights.gate, Quantised)
-  walk = alone or quantised_ones
-  return _by_platform(_gathered if walk else slotted.apply, x, routing, weights)
+  few = routing.experts.size * _MOST <= weights.gate.shape[0]
+  # Of quantised ones, the slots would widen all.
+  walk = few or isinstance(weights.gate, Quantised)
+  return _by_platform(_walked if walk else slotted.apply, x, routing, weights)
 
 
-def _by_platform(on_cpu, x, routing, weights):
-  """One way on a CPU, and off it that of XLA for groups of rows."""
+def _by_platform(on_cpu, x, routing, weights, off_it=grouping.ragged):
+  """One way on a CPU, and off it that of XLA for groups of rows, or another."""
   shares = routing.weights
   if isinstance(weights.gate, Quantised):
     (x, shares), weights = quantised.ungraded((x, shares), weights)
@@ -138,11 +138,11 @@ def _by_platform(on_cpu, x, routing, weights):
     weights.up,
     weights.down,
     cpu=on_cpu,
-    default=grouping.ragged,
+    default=off_it,
   )
 
 
-def _gathered(x, experts, shares, gate, up, down):
+def _walked(x, experts, shares, gate, up, down):
   """Expert by expert, on a CPU."""
 
   def add(expert, total):
@@ -174,16 +174,7 @@ def everyone(
   """
   if isinstance(weights.gate, Quantised):
     return _each(x, routing, weights)
-  return jax.lax.platform_dependent(
-    x,
-    routing.experts,
-    routing.weights,
-    weights.gate,
-    weights.up,
-    weights.down,
-    cpu=grouping.blockwise,
-    default=_asked,
-  )
+  return _by_platform(grouping.blockwise, x, routing, weights, _asked)
 
 
 def _asked(x, experts, shares, gate, up, down):

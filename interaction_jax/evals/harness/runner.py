@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +183,7 @@ class _Run:
     self._detector = detector.find(options.detector)
     self._items: list[Item] = []
     self._others: dict[str, tuple[Span, ...]] = {}
+    self._scoring = threading.Lock()
 
   def run(self, progress: Progress) -> dict[str, Any]:
     began = time.perf_counter()
@@ -200,16 +202,17 @@ class _Run:
     if not items:
       raise ValueError(f"{data} has no item of {suite.name} that can be used.")
     self._items = [item for item in items if item.partner is None]
-    # Baselines need no device, so they are listened to while it is at work.
-    with ThreadPoolExecutor(1) as pool:
+    # Baselines need no device, so they are looked at while it is at work.
+    pool = ThreadPoolExecutor(1)
+    try:
       scripted = pool.map(
         lambda who: self._baseline(who, items), baseline.NAMES
       )
       by_seed = self._ours(items, progress)
-      beside = {
-        who: self._scored(items, replies)
-        for who, replies in zip(baseline.NAMES, scripted, strict=True)
-      }
+      beside: dict[str, list[Score]] = {}
+      beside.update(zip(baseline.NAMES, scripted, strict=True))
+    finally:
+      pool.shutdown(cancel_futures=True)
     heard = [one for part in by_seed["heard"] for one in part]
     rows = {
       row.name: self._row(row, by_seed, beside)
@@ -412,10 +415,7 @@ class _Run:
           self._others[one.key] = spans
     return self._others[item.key]
 
-  def _baseline(
-    self, who: baseline.Who, items: Sequence[Item]
-  ) -> dict[str, Reply]:
-    """What is heard of a baseline."""
+  def _baseline(self, who: baseline.Who, items: Sequence[Item]) -> list[Score]:
     done = baseline.perform(who, items, seed=self._options.seed)
     replies = {}
     while part := list(itertools.islice(done, onsets.ROWS)):
@@ -423,7 +423,7 @@ class _Run:
       voices, others = self._spans([x.voice for x in made]), self._reacted(made)
       for (item, one), spans, other in zip(part, voices, others, strict=True):
         replies[item.key] = self._scripted(item, one, spans, other)
-    return replies
+    return self._scored(items, replies)
 
   def _scripted(
     self,
@@ -448,7 +448,9 @@ class _Run:
   def _scored(
     self, items: Sequence[Item], replies: Mapping[str, Reply]
   ) -> list[Score]:
-    return self._suite.score(items, replies, self._judge or judge.Rules())
+    # Judges keep replies, and users are heard once: for one after the other.
+    with self._scoring:
+      return self._suite.score(items, replies, self._judge or judge.Rules())
 
   def _row(
     self,
