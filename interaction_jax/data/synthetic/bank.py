@@ -42,6 +42,7 @@ class Clip:
     pause: the word before which the speaker pauses, if any.
     voice, rate, pitch: of the synthesiser.
     split: "train" or "held_out".
+    tract: how much lower and slower it was made than the synthesiser speaks.
     shard, start, length: where the samples lie.
   """
 
@@ -54,6 +55,7 @@ class Clip:
   rate: int
   pitch: int
   split: voices.Split
+  tract: float = 1.0
   shard: str = ""
   start: int = 0
   length: int = 0

@@ -154,6 +154,7 @@ def _make_user(
     int(rng.integers(*voices.USER_RATES, endpoint=True)),
     int(rng.integers(*voices.USER_PITCHES, endpoint=True)),
     split,
+    tract=voices.tract(voice, split),
   )
 
 
@@ -165,12 +166,17 @@ def _make_clip(
   rate: int,
   pitch: int,
   split: Split,
+  *,
+  tract: float = 1.0,
 ) -> tuple[Clip, np.ndarray]:
   # A comma makes the synthesiser speak as one who has more to say.
   marked = [w + "," * (i + 1 == pause) for i, w in enumerate(words)]
-  speech = synthesiser.resample(
-    synthesiser.speak(" ".join(marked), voice=voice, rate=rate, pitch=pitch)
+  speech = synthesiser.speak(
+    " ".join(marked), voice=voice, rate=rate, pitch=pitch
   )
+  # Played more slowly than it was made: all resonances move together.
+  slower = round(speech.sample_rate / tract)
+  speech = synthesiser.resample(dataclasses.replace(speech, sample_rate=slower))
   first, last = _audible(speech.samples)
   places = np.cumsum([0] + [len(word) + 1 for word in marked])[:-1]
   known = {int(p): speech.onsets.get(int(p)) for p in places}
@@ -191,6 +197,7 @@ def _make_clip(
     rate,
     pitch,
     split,
+    tract,
   )
   return clip, np.round(samples * 32767).astype(np.int16)
 

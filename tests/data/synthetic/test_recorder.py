@@ -67,6 +67,24 @@ def test_words_take_two_turns_as_a_rule(bank):
   assert max(lengths) <= 9600
 
 
+def test_a_longer_tract_is_slower_and_lower():
+  def made(tract):
+    return recorder._make_clip(
+      "repeat", ("say", "yellow"), None, "en-us+m3", 160, 50, "train",
+      tract=tract,
+    )  # fmt: skip
+
+  def centre(samples):
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    return np.sum(np.arange(len(power)) * power) / len(samples) / power.sum()
+
+  (plain, before), (longer, after) = made(1.0), made(1.12)
+  assert longer.tract == 1.12
+  assert len(after) / len(before) == pytest.approx(1.12, rel=0.02)
+  assert longer.onsets[1] / plain.onsets[1] == pytest.approx(1.12, rel=0.03)
+  assert centre(before) / centre(after) == pytest.approx(1.12, rel=0.08)
+
+
 @pytest.mark.parametrize("number", [3, 900])
 def test_one_split_may_have_no_voices(number):
   users = recorder._Users({"train": (), "held_out": voices.KLATT[:1]})

@@ -17,6 +17,14 @@ def test_nobody_is_in_two_places():
     assert not one & other
 
 
+def test_tracts_of_those_who_train_differ_and_those_who_test_have_none():
+  low, high = voices.TRACTS
+  tracts = {voices.tract(name, "train") for name in voices.USERS["train"]}
+  assert len(tracts) == len(voices.USERS["train"])
+  assert low <= min(tracts) < 0.92 and 1.08 < max(tracts) <= high
+  assert {voices.tract(n, "held_out") for n in voices.USERS["held_out"]} == {1}
+
+
 @pytest.mark.parametrize(
   "voice",
   [
