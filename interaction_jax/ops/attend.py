@@ -8,6 +8,7 @@ have to look at.
 
 import dataclasses
 import functools
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -107,12 +108,55 @@ def from_memory(
   softmax(q k / H + b) v over the visible entries. Queries stand one behind the
   other; whatever follows the last real one is padding. There is one segment.
   """
-  given = (q, k, v, bias, queries, entries)
-  if not recall.fits(q.shape[-1], k.shape[2]):
-    return _whole_memory(*given)
-  return jax.lax.platform_dependent(
-    *given, tpu=_by_kernel, default=_whole_memory
-  )
+  ways = {"cpu": _row_by_row, "default": _whole_memory}
+  if recall.fits(q.shape[-1], k.shape[2]):
+    ways["tpu"] = _by_kernel
+  return jax.lax.platform_dependent(q, k, v, bias, queries, entries, **ways)
+
+
+_SPLIT: Final = (
+  ("B T N H", "B S K H", "B S K H", "B T N R", "R Y", "B", "B"),
+  "B T N H",
+)
+"""Letters of what attention to a memory takes and gives, for a mesh."""
+
+
+def _row_by_row(q, k, v, bias, queries, entries):
+  """The same on a CPU, a session at a time: its scores stay in the cache."""
+
+  def here(q, k, v, features, bank, queries, entries):
+    given = (q, k, v, features, queries, entries)
+
+    def row(index):
+      own = jax.tree.map(
+        lambda x: jax.lax.dynamic_slice_in_dim(x, index, 1), given
+      )
+      return _late(*own[:3], Bias(own[3], bank), *own[4:])[0]
+
+    return jax.lax.map(row, jnp.arange(q.shape[0]))
+
+  # Rows on several devices would be brought together for a loop.
+  run = sharding.local(here, *_SPLIT)
+  return run(q, k, v, bias.features, bias.bank, queries, entries)
+
+
+def _late(q, k, v, bias, queries, entries):
+  """`_whole_memory` in float32, to which a CPU widens what is narrower.
+
+  Queries and not scores are laid out by head, and divided last: scores are
+  many and queries are few.
+  """
+  width, num_keys, dtype = q.shape[-1], k.shape[2], v.dtype
+  q, k, v = (x.astype(jnp.float32) for x in (q, k, v))
+  distance = queries.pos[:, :, None] - entries.pos[:, None, :]
+  scores = _multiply("BKGTH,BSKH->BKGTS", _to_groups(q, num_keys) / width, k)
+  scores = scores + _by_distance(bias, distance).reshape(scores.shape)
+  mask = visible(queries, entries)
+  scores = jnp.where(mask[:, None, None], scores, _HIDDEN)
+  weights = jnp.exp(scores - scores.max(axis=-1, keepdims=True))
+  total = weights.sum(axis=-1, keepdims=True)
+  out = _multiply("BKGTS,BSKH->BKGTH", weights, v) / total
+  return _from_groups(out).astype(dtype)
 
 
 def _whole_memory(q, k, v, bias, queries, entries):
@@ -138,11 +182,7 @@ def _by_kernel(q, k, v, bias, queries, entries):
     return recall.recall(q, k, v, profile, queries.pos, queries.horizon, what)
 
   # A kernel is no product that XLA could divide: each device runs its own.
-  run = sharding.local(
-    here,
-    ("B T N H", "B S K H", "B S K H", "B T N R", "R Y", "B", "B"),
-    "B T N H",
-  )
+  run = sharding.local(here, *_SPLIT)
   return run(q, k, v, bias.features, bias.bank, queries, entries)
 
 
