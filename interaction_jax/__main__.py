@@ -601,7 +601,7 @@ def _bench(
 ) -> None:
   known = (
     "step", "append", "train", "frontend", "engine", "network", "outlive",
-    "soak", "data", "resume", "import", "quantised",
+    "soak", "data", "resume", "import", "quantised", "moshi",
   )  # fmt: skip
   if what not in known:
     raise ValueError(
@@ -620,6 +620,7 @@ def _bench(
     engine,
     frontend,
     machine,
+    moshi,
     network,
     outlive,
     peer,
@@ -646,6 +647,14 @@ def _bench(
       contexts=contexts or append.CONTEXTS,
       dtypes=dtype or train.DTYPES,
       others=[one for one in others if compiled or not one.compiled],
+      progress=_progress,
+    )
+  elif what == "moshi":
+    report |= moshi.run(
+      rounds=rounds or 10,
+      batches=[int(size) for size in batch] or [1],
+      dtypes=dtype or train.DTYPES,
+      other=moshi.installed(),
       progress=_progress,
     )
   elif what == "step":
@@ -714,7 +723,7 @@ def _bench(
     told = {
       "engine": engine, "network": network, "soak": soak, "data": data,
       "outlive": outlive, "resume": resume, "import": weights,
-      "quantised": quantised, "append": append,
+      "quantised": quantised, "append": append, "moshi": moshi,
     }  # fmt: skip
     print(told[what].summary(report))
   else:
@@ -967,17 +976,17 @@ COMMANDS = {
       _bench,
       arguments=(
         "{step,append,train,frontend,engine,network,outlive,soak,data,resume,"
-        "import,quantised}",
+        "import,quantised,moshi}",
       ),
       flags=(
         Flag("json", False, "print JSON"),
         Flag("config", None, "a model with drawn weights; else nano or tiny"),
         Flag("checkpoint", None, "a shipped model, or the folder of one"),
-        Flag("batch", (), "step, append, engine: sessions; else 1 and 8"),
+        Flag("batch", (), "of sessions: step, append, engine, moshi"),
         Flag("context", (), "append: positions; else 0, 1024 and 4096"),
-        Flag("dtype", (), "append: else float32 and bfloat16"),
+        Flag("dtype", (), "append, moshi: else float32 and bfloat16"),
         Flag("compiled", True, "append: peers compiled too, or --nocompiled"),
-        Flag("rounds", 0, "of timing; else 200, train: 3, append: 5"),
+        Flag("rounds", 0, "of timing; else as many as it takes"),
         Flag("turns", 0, "of 200 ms; soak: else 18000, an hour; engine: 3000"),
         Flag("most", False, "engine: seek the largest number that holds"),
         Flag("messages", 100_000, "network: of nonsense"),

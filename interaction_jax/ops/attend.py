@@ -125,13 +125,18 @@ def _row_by_row(q, k, v, bias, queries, entries):
   """The same on a CPU, a session at a time: its scores stay in the cache."""
 
   def here(q, k, v, features, bank, queries, entries):
-    given = (q, k, v, features, queries, entries)
-
     def row(index):
-      own = jax.tree.map(
-        lambda x: jax.lax.dynamic_slice_in_dim(x, index, 1), given
-      )
-      return _late(*own[:3], Bias(own[3], bank), *own[4:])[0]
+      def own(x):
+        return jax.lax.dynamic_slice_in_dim(x, index, 1)
+
+      return _late(
+        own(q),
+        own(k),
+        own(v),
+        Bias(own(features), bank),
+        jax.tree.map(own, queries),
+        jax.tree.map(own, entries),
+      )[0]
 
     return jax.lax.map(row, jnp.arange(q.shape[0]))
 

@@ -27,7 +27,7 @@ _VARIANTS: Final = (
 """All there are but those of no human kind, those that only test, and the
 assistant's. Whoever learns from a few of them hears strangers badly."""
 
-_TRAIN: Final = dict.fromkeys(_LANGUAGES, _VARIANTS)
+_TRAIN: Final[dict[str, str]] = {name: _VARIANTS for name in _LANGUAGES}
 
 _HELD_OUT: Final = {
   "en-us": "f5 m6 Andrea robert",

@@ -379,7 +379,7 @@ def _rows(
       goal = _HALF
     elif one is not None and one.name == fastest:
       goal = _GOALS.get((dtype, batch, context))
-    return _aimed(
+    return aimed(
       f"append, {dtype}",
       times["ours"],
       dtype=dtype,
@@ -413,7 +413,7 @@ def _doubled(cfg: InteractionConfig, dtype: str, rounds: int) -> Row:
     for name, reader in readers.items()
   }
   (few, fewer), (many, more) = timing.measure(tasks, rounds=rounds).items()
-  return _aimed(
+  return aimed(
     f"one token, {many}, {dtype}",
     more,
     dtype=dtype,
@@ -425,7 +425,12 @@ def _doubled(cfg: InteractionConfig, dtype: str, rounds: int) -> Row:
   )
 
 
-def _aimed(what: str, ours: Times, *, goal: float | None, **more: Any) -> Row:
-  """A row that says whether its goal is met."""
+def aimed(what: str, ours: Times, *, goal: float | None, **more: Any) -> Row:
+  """A row that says whether its goal is met.
+
+  Args:
+    goal: what the ratio may be at most; None: there is none.
+    more: as `timing.row` takes it.
+  """
   row = timing.row(what, ours, goal=goal, **more)
   return row | {"met": None if goal is None else row["ratio"] <= goal}

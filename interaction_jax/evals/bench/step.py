@@ -141,18 +141,18 @@ def _batch(
   talking = steered(model.params, WAYS["speaking"], cfg=cfg, strength=0.0)
   filled = full(step, talking, _copy(start), cfg=cfg)
   ways = {
-    name: _steer(step, model.params, (start, filled), way, cfg)
+    name: steer(step, model.params, (start, filled), way, cfg)
     for name, way in WAYS.items()
   }
   rows = []
   for state in (start, filled):
     arguments = parts.arguments(state, cfg=cfg, sampling=sampling)
     tasks = {
-      name: _part(part, model.params, arguments[name])
+      name: part_of(part, model.params, arguments[name])
       for name, part in parts.programs(cfg, sampling).items()
     }
     for name, params in ways.items():
-      tasks[f"turn, {name}"] = _whole(step, params, state, cfg)
+      tasks[f"turn, {name}"] = whole(step, params, state, cfg)
     times = timing.measure(tasks, rounds=rounds)
     held = context(state, cfg=cfg)
     rows += [
@@ -162,7 +162,7 @@ def _batch(
   return rows
 
 
-def _steer(
+def steer(
   step: Step,
   params: Params,
   begins: Sequence[SessionState],
@@ -195,25 +195,37 @@ def _goes(
   return True
 
 
-def _whole(
-  step: Step, params: Params, state: SessionState, cfg: InteractionConfig
+def whole(
+  step: Step,
+  params: Params,
+  state: SessionState,
+  cfg: InteractionConfig,
+  *,
+  num_turns: int = 1,
 ) -> Task:
-  """A turn from samples on the host to samples on the host."""
+  """Turns from samples on the host to samples on the host."""
   turn = _turn(cfg, state.turn.shape[0])
   samples = np.array(turn.heard)
 
-  def call(state: SessionState) -> np.ndarray:
-    heard = dataclasses.replace(turn, heard=jax.device_put(samples))
-    _, out = step(params, state, heard)
-    return np.asarray(out.voice)
+  def call(state: SessionState) -> list[np.ndarray]:
+    made = []
+    for _ in range(num_turns):
+      heard = dataclasses.replace(turn, heard=jax.device_put(samples))
+      state, out = step(params, state, heard)
+      made.append(np.asarray(out.voice))
+    return made
 
   return Task(call, functools.partial(_copy, state))
 
 
-def _part(
+def part_of(
   part: Callable[..., Any], params: Params, arguments: tuple[Any, ...]
 ) -> Task:
-  """A part of a turn; its first argument is used up, and so made anew."""
+  """A part of a turn; its first argument is used up, and so made anew.
+
+  Args:
+    arguments: what it takes behind the parameters.
+  """
   first, *others = arguments
   # A copy of their own, since they may be parts of what is used up.
   others = _copy(others)
