@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from interaction_jax.ops import quantised
+from interaction_jax.ops.kernels import outer
 from interaction_jax.ops.quantised import Quantised, Weights
 
 _SMALLEST, _LARGEST = 8, 128
@@ -131,19 +132,16 @@ def ragged_matmul(
 
   Rows past the last group come out as zeros.
   """
-  multiply = functools.partial(
-    jax.lax.ragged_dot, preferred_element_type=jnp.float32
-  )
   if not isinstance(weights, Quantised):
-    return multiply(x, weights.astype(x.dtype), sizes).astype(x.dtype)
+    return _multiplied(x, weights.astype(x.dtype), sizes)
 
   x, weights = quantised.ungraded(x, weights)
 
   def narrow(x, values, sizes):
-    return multiply(x, values, sizes)
+    return _product(x, values, sizes)
 
   def widened(x, values, sizes):
-    return multiply(x, values.astype(x.dtype), sizes)
+    return _product(x, values.astype(x.dtype), sizes)
 
   # XLA for TPUs widens as it reads; beforehand it would copy all experts. On 7x
   # it has no product for it, and writes them wide all the same.
@@ -156,6 +154,46 @@ def ragged_matmul(
   # Rows past the last group are nobody's, and stay zero.
   scales = jnp.take(weights.scales, owner, axis=0, mode="fill", fill_value=0)
   return (out * scales).astype(x.dtype)
+
+
+_product = functools.partial(
+  jax.lax.ragged_dot, preferred_element_type=jnp.float32
+)
+
+
+@jax.custom_vjp
+def _multiplied(x, weights, sizes):
+  return _product(x, weights, sizes).astype(x.dtype)
+
+
+def _multiplied_backward(kept, grad):
+  x, weights, sizes = kept
+
+  def transposed(x, weights, sizes, grad):
+    def of(weights):
+      return _product(x, weights, sizes).astype(x.dtype)
+
+    (weights_grad,) = jax.linear_transpose(of, weights)(grad)
+    return weights_grad
+
+  def by_kernel(x, weights, sizes, grad):
+    del weights
+    return outer.outer(x, grad, sizes)
+
+  x_grad = _product(grad, jnp.swapaxes(weights, 1, 2), sizes)
+  weights_grad = jax.lax.platform_dependent(
+    x, weights, sizes, grad, tpu=by_kernel, default=transposed
+  )
+  return x_grad.astype(x.dtype), weights_grad, None
+
+
+_multiplied.defvjp(
+  lambda x, weights, sizes: (
+    _multiplied(x, weights, sizes),
+    (x, weights, sizes),
+  ),
+  _multiplied_backward,
+)
 
 
 def blockwise(
