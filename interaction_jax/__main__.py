@@ -602,6 +602,7 @@ def _bench(
   known = (
     "step", "append", "train", "frontend", "engine", "network", "outlive",
     "soak", "data", "resume", "import", "quantised", "moshi",
+    "bits",
   )  # fmt: skip
   if what not in known:
     raise ValueError(
@@ -616,6 +617,7 @@ def _bench(
   contexts = [_whole("context", length) for length in context]
   from interaction_jax.evals.bench import (
     append,
+    bits,
     data,
     engine,
     frontend,
@@ -647,6 +649,16 @@ def _bench(
       contexts=contexts or append.CONTEXTS,
       dtypes=dtype or train.DTYPES,
       others=[one for one in others if compiled or not one.compiled],
+      progress=_progress,
+    )
+  elif what == "bits":
+    model = subject.find(config, checkpoint or "nano", usual="nano")
+    report["model"] = model.name
+    report |= bits.run(
+      model,
+      quantised.heard(bank)[0],
+      num_turns=turns or 100,
+      dtypes=dtype or bits.DTYPES,
       progress=_progress,
     )
   elif what == "moshi":
@@ -724,6 +736,7 @@ def _bench(
       "engine": engine, "network": network, "soak": soak, "data": data,
       "outlive": outlive, "resume": resume, "import": weights,
       "quantised": quantised, "append": append, "moshi": moshi,
+      "bits": bits,
     }  # fmt: skip
     print(told[what].summary(report))
   else:
@@ -976,7 +989,7 @@ COMMANDS = {
       _bench,
       arguments=(
         "{step,append,train,frontend,engine,network,outlive,soak,data,resume,"
-        "import,quantised,moshi}",
+        "import,quantised,moshi,bits}",
       ),
       flags=(
         Flag("json", False, "print JSON"),
@@ -984,10 +997,10 @@ COMMANDS = {
         Flag("checkpoint", None, "a shipped model, or the folder of one"),
         Flag("batch", (), "of sessions: step, append, engine, moshi"),
         Flag("context", (), "append: positions; else 0, 1024 and 4096"),
-        Flag("dtype", (), "append, moshi: else float32 and bfloat16"),
+        Flag("dtype", (), "append, moshi, bits: else float32, bfloat16"),
         Flag("compiled", True, "append: peers compiled too, or --nocompiled"),
         Flag("rounds", 0, "of timing; else as many as it takes"),
-        Flag("turns", 0, "of 200 ms; soak: else 18000, an hour; engine: 3000"),
+        Flag("turns", 0, "of 200 ms; soak: else an hour; engine: ten minutes"),
         Flag("most", False, "engine: seek the largest number that holds"),
         Flag("messages", 100_000, "network: of nonsense"),
         Flag("clients", 1000, "network: that come and go"),
