@@ -44,11 +44,12 @@ def on_page_markdown(markdown: str, *, config: Any, **_: object) -> str:
 
 
 def _help() -> str:
-  from interaction_jax import __main__ as cli
+  from interaction_jax.command import form
+  from interaction_jax.command.table import COMMANDS
 
   parts = []
-  for name, command in cli.COMMANDS.items():
-    text = re.sub(r"^usage: ", "", cli._help(command))
+  for name, command in COMMANDS.items():
+    text = re.sub(r"^usage: ", "", form.describe(command))
     parts.append(f"## {name}\n\n```text\n{text}\n```\n")
   return "\n".join(parts)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import interaction_jax
-from interaction_jax import __main__ as cli
+from interaction_jax.command import form
+from interaction_jax.command.table import COMMANDS
 from interaction_jax.core import settings, sharding
 from interaction_jax.evals import suites
 from interaction_jax.model import interaction
@@ -80,7 +81,7 @@ def check(words):
   if line[0].startswith("--"):
     assert line in (["--help"], ["--version"])
     return
-  _, values = cli._parse(cli.COMMANDS[line[0]], line[1:])
+  _, values = form.parse(COMMANDS[line[0]], line[1:])
   if line[0] in ("train", "fit"):
     config = settings.load(values["config"])
     settings.override(config, values["set"])

@@ -18,6 +18,7 @@ FLOORS = {
   "serve": 3,
   "convert": 3,
   "evals": 4,
+  "command": 5,
 }
 FORBIDDEN = {"utils", "util", "common", "misc", "helpers", "helper"}
 

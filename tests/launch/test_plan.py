@@ -33,14 +33,14 @@ def test_settings_reach_the_training_command(launch):
 
 def test_the_command_is_one_that_train_takes(script):
   """Flags that a launch hands on, held against those of the command line."""
-  from interaction_jax import __main__ as cli
+  from interaction_jax.command.table import COMMANDS
 
   plan = script("plan")
   given = plan.flags("").parse_args(
     [*LINE.split(), "--start=x", "--set=train.seed=1"]
   )
   _, name, *flags = plan.train(given, "--distributed", "--process=1")
-  known = {flag.name for flag in cli.COMMANDS[name].flags}
+  known = {flag.name for flag in COMMANDS[name].flags}
   used = {flag.removeprefix("--").partition("=")[0] for flag in flags}
   assert used == {
     *("config", "workdir", "mesh", "start", "set"),

@@ -1,0 +1,1 @@
+"""The command line: what a sub-command is, and a module for each of them."""
