@@ -10,7 +10,7 @@ Nothing here is faster than real time, so ten minutes take ten minutes.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -298,7 +298,7 @@ async def _churn(engine: Engine, num: int) -> int:
   return machine.resident_bytes() - before
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
   """The report as a person reads it."""
   lines = [
     f"{row['what']}: {row['ours_ms']:.0f} ms (median), {row['p95_ms']:.0f} ms "

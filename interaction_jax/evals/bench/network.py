@@ -14,7 +14,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -281,7 +281,7 @@ async def _settle(lobby: Lobby) -> None:
     await asyncio.sleep(0.02)
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
   """The report as a person reads it."""
   same = "the same bits" if report["bystander_same"] else "OTHER BITS"
   return (

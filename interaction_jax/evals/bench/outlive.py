@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -344,7 +344,7 @@ def _is_whole(path: Path) -> bool:
   return True
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
   """The report as a person reads it."""
   same = "all with the bits of an undisturbed session"
   if report["different"]:

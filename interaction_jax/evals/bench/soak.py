@@ -7,7 +7,7 @@ turns: what the machine itself did meanwhile is then the same for both.
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -193,7 +193,7 @@ def _state_bytes(session: Session) -> int:
   return sum(leaf.nbytes for leaf in session.snapshot().state)
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
   """The report as a person reads it."""
   first, last = report["state_bytes"]
   memory = report["resident_mib"]
