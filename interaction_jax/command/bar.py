@@ -13,6 +13,12 @@ def show(done: int, total: int) -> None:
   print(f"\r{bar} {done}/{total}", end=end, file=sys.stderr, flush=True)
 
 
+def note(text: str) -> None:
+  """Says what is waited for."""
+  if sys.stderr.isatty():
+    print(text, file=sys.stderr, flush=True)
+
+
 def clear() -> None:
   """Takes it away, for a line that stays."""
   if sys.stderr.isatty():

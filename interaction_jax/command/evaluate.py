@@ -32,7 +32,7 @@ def _evaluate(
     )
   from interaction_jax.evals import report, suites
   from interaction_jax.evals.harness import remote, system
-  from interaction_jax.serve import access, models
+  from interaction_jax.serve import models
 
   chosen = suites.find(suite)
   options = _options(chosen.Options, f"{suite}", values)
@@ -49,6 +49,8 @@ def _evaluate(
   elif server is not None:
     token = None
     if token_file is not None:
+      from interaction_jax.serve import access
+
       token = access.read_tokens(token_file)[0]
     tested = remote.Remote(server, pace=pace, model=server_model, token=token)
   else:

@@ -5,10 +5,15 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from interaction_jax.command import bar
 from interaction_jax.command.form import Command, Flag
 from interaction_jax.core import settings
+
+if TYPE_CHECKING:
+  from interaction_jax.train.config import Experiment
 
 
 def _train(
@@ -46,16 +51,26 @@ def _train(
       count=processes or None,
       index=None if process < 0 else process,
     )
-  bar = watch.Bar(experiment.train.num_steps)
+  if jax.process_index() == 0:
+    _tell_what_comes_first(experiment)
+  shown = watch.Bar(experiment.train.num_steps)
   loop.train(
     experiment,
     workdir,
     start_from=start,
     mesh=mesh,
     profile=steps,
-    on_step=bar.show if jax.process_index() == 0 else lambda line: None,
+    on_step=shown.show if jax.process_index() == 0 else lambda line: None,
     on_save=rehearsal.Rehearsal(experiment, workdir),
   )
+
+
+def _tell_what_comes_first(experiment: "Experiment") -> None:
+  """Minutes in which nothing else would be seen."""
+  data = experiment.train.data
+  if not data.sources and not Path(data.bank).exists():
+    bar.note(f"{data.bank}: a speech bank is made first, which takes minutes.")
+  bar.note("The first update is compiled, which takes a minute or more.")
 
 
 @contextlib.contextmanager

@@ -18,8 +18,11 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
+import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +70,24 @@ class Place:
     for name, path in (("cert", self.cert), ("key", self.key)):
       if path is not None and not path.is_file():
         raise FileNotFoundError(f"--tls-{name}={path} is not a file.")
+
+  def bound(self) -> socket.socket:
+    """A socket of this address, which nobody else gets.
+
+    Raises:
+      OSError: somebody has it, or it is not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+      made.bind((self.host, self.port))
+    except OSError as error:
+      made.close()
+      raise OSError(
+        f"--host={self.host} --port={self.port}: {error.strerror}."
+      ) from error
+    return made
 
 
 def app(
@@ -202,9 +223,31 @@ class Server(uvicorn.Server):
 def run(
   place: Place, lobby: Lobby, rules: Access, make: Callable[[], Engine]
 ) -> None:
-  """Serves until it is told to end."""
+  """Serves until it is told to end, and leaves with code 0.
+
+  Raises:
+    OSError: nobody can listen there.
+  """
+  # Told before an engine is made, which takes long.
+  listening = place.bound()
   log_to_stderr()
-  Server(lobby, app(lobby, rules, make), place).run()
+  with _leaving_well():
+    Server(lobby, app(lobby, rules, make), place).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _leaving_well() -> Iterator[None]:
+  """The process ends once all is put away, whoever still computes.
+
+  uvicorn then gives itself the signal that it was told to end by.
+  """
+  signals = (signal.SIGINT, signal.SIGTERM)
+  before = [signal.signal(one, lambda *told: os._exit(0)) for one in signals]
+  try:
+    yield
+  finally:
+    for one, handler in zip(signals, before, strict=True):
+      signal.signal(one, handler)
 
 
 def log_to_stderr() -> None:

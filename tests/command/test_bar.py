@@ -21,11 +21,14 @@ def test_a_person_sees_how_far_it_is(monkeypatch):
   assert whole == "#" * 40 + " 4/4\n"
   bar.clear()
   assert screen.getvalue().endswith("\r\x1b[K")
+  bar.note("it takes long")
+  assert screen.getvalue().endswith("it takes long\n")
 
 
 def test_a_file_gets_no_bar(monkeypatch):
   file = io.StringIO()
   monkeypatch.setattr(sys, "stderr", file)
   bar.show(1, 4)
+  bar.note("it takes long")
   bar.clear()
   assert file.getvalue() == ""

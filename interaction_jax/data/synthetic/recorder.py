@@ -41,9 +41,12 @@ def make(
     users: the voices of each split; one of the two may have none.
 
   Raises:
+    ImportError: the synthesiser is not installed.
     FileExistsError: the folder holds something already.
     ValueError: there are too few clips for that.
   """
+  # Told here and not by a process that has been started.
+  synthesiser.check_installed()
   path = Path(path)
   chosen: dict[Split, tuple[str, ...]] = {
     split: tuple(users[split][:num_voices]) for split in users

@@ -66,6 +66,15 @@ def seed(number: int) -> None:
     _engine().library.espeak_ng_SetRandSeed(ctypes.c_long(number))
 
 
+def check_installed() -> None:
+  """Sees whether anything can be said.
+
+  Raises:
+    ImportError: the wheel with the synthesiser is not installed.
+  """
+  _loader()
+
+
 def resample(speech: Speech) -> Speech:
   """The same speech at the rate of everything inside the model."""
   import soxr
@@ -117,9 +126,10 @@ def _loader() -> Any:
   try:
     import espeakng_loader
   except ImportError as error:
-    raise ImportError(
+    raise ModuleNotFoundError(
       "speech synthesis needs espeakng-loader, which comes with "
-      "pip install 'interaction-jax[data]'."
+      "pip install 'interaction-jax[data]'.",
+      name=error.name,
     ) from error
   return espeakng_loader
 

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,13 @@ def test_a_full_folder_is_left_alone(tmp_path):
   with pytest.raises(FileExistsError, match="is not empty"):
     recorder.make(tmp_path, seed=0)
   assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_without_a_synthesiser_nothing_is_begun(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+  with pytest.raises(ModuleNotFoundError, match=r"interaction-jax\[data\]"):
+    recorder.make(tmp_path / "bank", seed=0)
+  assert not (tmp_path / "bank").exists()
 
 
 def test_too_few_clips_are_refused(tmp_path):
