@@ -90,7 +90,7 @@ def test_another_model_makes_other_choices(model, sounds):
 
 def test_the_example_is_heard_where_there_is_no_bank():
   (sound,) = quantised.heard(None)
-  assert sound.shape == (352_000,) and np.abs(sound).max() > 0.01
+  assert sound.shape == (547_200,) and np.abs(sound).max() > 0.01
 
 
 def test_nothing_to_hear_is_refused(model):
