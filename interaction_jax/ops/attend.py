@@ -156,12 +156,7 @@ def _late(q, k, v, bias, queries, entries):
   distance = queries.pos[:, :, None] - entries.pos[:, None, :]
   scores = _multiply("BKGTH,BSKH->BKGTS", _to_groups(q, num_keys) / width, k)
   scores = scores + _by_distance(bias, distance).reshape(scores.shape)
-  mask = visible(queries, entries)
-  scores = jnp.where(mask[:, None, None], scores, _HIDDEN)
-  weights = jnp.exp(scores - scores.max(axis=-1, keepdims=True))
-  total = weights.sum(axis=-1, keepdims=True)
-  out = _multiply("BKGTS,BSKH->BKGTH", weights, v) / total
-  return _from_groups(out).astype(dtype)
+  return _weighed(scores, visible(queries, entries), v)[0].astype(dtype)
 
 
 def _whole_memory(q, k, v, bias, queries, entries):
@@ -326,16 +321,18 @@ def _attend(q, k, v, features, bank, mask):
 
 
 def _attend_forward(q, k, v, features, bank, mask):
-  scores = jnp.where(
-    mask[:, None, None], _scores(q, k, features, bank), _HIDDEN
-  )
+  out, level = _weighed(_scores(q, k, features, bank), mask, v)
+  return out, (q, k, v, features, bank, mask, out, level)
+
+
+def _weighed(scores, mask, v):
+  """softmax(scores) v where `mask`, and the log of what it was divided by."""
+  scores = jnp.where(mask[:, None, None], scores, _HIDDEN)
   top = scores.max(axis=-1, keepdims=True)
   weights = jnp.exp(scores - top)
   total = weights.sum(axis=-1, keepdims=True)
   out = _multiply("BKGTS,BSKH->BKGTH", weights.astype(v.dtype), v) / total
-  out = _from_groups(out).astype(v.dtype)
-  level = (top + jnp.log(total))[..., 0]
-  return out, (q, k, v, features, bank, mask, out, level)
+  return _from_groups(out).astype(v.dtype), (top + jnp.log(total))[..., 0]
 
 
 def _attend_backward(kept, grad):

@@ -78,16 +78,12 @@ class Place:
       OSError: somebody has it, or it is not of this machine.
     """
     family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-    made = socket.socket(family)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-      made.bind((self.host, self.port))
+      return socket.create_server((self.host, self.port), family=family)
     except OSError as error:
-      made.close()
       raise OSError(
         f"--host={self.host} --port={self.port}: {error.strerror}."
       ) from error
-    return made
 
 
 def app(

@@ -31,7 +31,7 @@ def outer(
   Args:
     interpret: run it anywhere, slowly.
   """
-  # It takes half a second to import, and only training has it.
+  # Nothing but training has it.
   from jax.experimental.pallas.ops.tpu.megablox.gmm import tgmm
 
   length, tile = len(x), _ROWS
