@@ -19,7 +19,7 @@ from interaction_jax.turns import clock
 GAPS = (0.3, 2.0)
 """Between two exchanges, in seconds."""
 
-_DRAWS = 4
+_DRAWS = 10
 """Attempts to find one more exchange that still fits."""
 
 

@@ -346,7 +346,7 @@ class Stage:
       "typed": bool(self.typed),
       "user": [[u.at / rate, u.end / rate] for u in users],
       "pause": any(u.clip.pause is not None for u in users),
-      "read_turn": self.typed[0][0] if self.typed else None,
+      "read_turns": [turn for turn, _ in self.typed],
       "answer": [one.word for one in self.spoken],
       "word_turns": [one.turn for one in self.spoken],
       "onset_turn": self.onset,

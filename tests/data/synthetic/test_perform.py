@@ -158,7 +158,7 @@ def test_what_is_read_is_what_was_typed_and_told(made):
   speakers = set()
   for one in made:
     typed = [t for t in one.text_in if t.speaker == "user"]
-    turns = [label["read_turn"] for label in one.labels if label["typed"]]
+    turns = [turn for label in one.labels for turn in label["read_turns"]]
     assert [text.at // TURN for text in typed] == turns
     told = [t.text for t in one.text_in if t.speaker == "background"]
     notes = [note for label in one.labels for note in label["notes"]]

@@ -23,6 +23,7 @@ from interaction_jax.data.synthetic.scenarios import (
   passing,
   presence,
   quiet,
+  quiz,
   recall,
   refuse,
   remember,
@@ -41,8 +42,8 @@ from interaction_jax.data.synthetic.scenarios import (
 
 _MODULES: Final = (
   *(repeat, sums, count, greet, quiet, stop, typed, barge, nod, aside, story),
-  *(remember, recall, translate, check, elapsed, remind, longer, hush, timer),
-  *(chart, search, errand, refuse, mend),
+  *(remember, recall, quiz, translate, check, elapsed, remind, longer, hush),
+  *(timer, chart, search, errand, refuse, mend),
   *(watch, welcome, guard, passing, jumps, moves, presence),
 )
 

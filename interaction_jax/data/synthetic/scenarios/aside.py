@@ -27,7 +27,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "aside",
-  0.06,
+  0.1,
   _play,
   # What is asked after the name must not be one of those kept for testing.
   {"aside": Phrase(_draw, share=2.0, combines=True, apart=1)},

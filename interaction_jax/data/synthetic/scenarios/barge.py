@@ -17,4 +17,4 @@ def _play(stage: Stage) -> None:
   stage.answer(asked.reply(said.words))
 
 
-SCENARIO = Scenario("barge", 0.06, _play)
+SCENARIO = Scenario("barge", 0.08, _play)

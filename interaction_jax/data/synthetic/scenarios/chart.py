@@ -37,5 +37,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "chart", 0.04, _play, {"chart": Phrase(_draw, share=2.0, combines=True)}
+  "chart", 0.09, _play, {"chart": Phrase(_draw, share=2.0, combines=True)}
 )

@@ -45,7 +45,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "check",
-  0.05,
+  0.04,
   _play,
   {
     "check": fixed("check", "me"),

@@ -31,4 +31,4 @@ def _play(stage: Stage) -> None:
   stage.answer(reply(stage.hear("greet").words))
 
 
-SCENARIO = Scenario("greet", 0.05, _play, {"greet": Phrase(draw)})
+SCENARIO = Scenario("greet", 0.04, _play, {"greet": Phrase(draw)})

@@ -47,5 +47,5 @@ def _play(stage: Stage) -> None:
 _RATE = clock.SAMPLE_RATE
 
 SCENARIO = Scenario(
-  "guard", 0.06, _play, {"guard": Phrase(_draw, share=2.0)}, video=True
+  "guard", 0.14, _play, {"guard": Phrase(_draw, share=2.0)}, video=True
 )

@@ -24,7 +24,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "hush",
-  0.05,
+  0.04,
   _play,
   {
     "hush": fixed("be", "quiet", share=1.0),

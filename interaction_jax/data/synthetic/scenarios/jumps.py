@@ -35,7 +35,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "jumps",
-  0.1,
+  0.06,
   _play,
   {"jumps": fixed("count", "the", "jumps", share=1.0)},
   video=True,

@@ -34,7 +34,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "longer",
-  0.05,
+  0.08,
   _play,
   {
     "longer": fixed(

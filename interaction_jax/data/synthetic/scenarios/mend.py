@@ -51,7 +51,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "mend",
-  0.05,
+  0.08,
   _play,
   {
     "mend": fixed("check", "what", "i", "say", share=1.0),

@@ -31,7 +31,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "moves",
-  0.08,
+  0.07,
   _play,
   {"moves": fixed("say", "start", "and", "stop", share=1.0)},
   video=True,

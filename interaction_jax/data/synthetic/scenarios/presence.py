@@ -23,7 +23,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "presence",
-  0.1,
+  0.05,
   _play,
   {"presence": fixed("is", "anyone", "there", share=1.0)},
   video=True,

@@ -46,4 +46,4 @@ def weave(stage: Stage, text: str, *, earliest: int) -> int:
   return max(turn + 1, answered)
 
 
-SCENARIO = Scenario("search", 0.05, _play, {"search": Phrase(_draw, share=2.0)})
+SCENARIO = Scenario("search", 0.08, _play, {"search": Phrase(_draw, share=2.0)})

@@ -62,5 +62,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "story", 0.05, _play, {"story": Phrase(_draw, share=3.0, combines=True)}
+  "story", 0.06, _play, {"story": Phrase(_draw, share=3.0, combines=True)}
 )

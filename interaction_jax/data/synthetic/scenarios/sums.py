@@ -19,9 +19,11 @@ def draw(rng: np.random.Generator) -> Request:
 
 
 def reply(words: tuple[str, ...]) -> tuple[str, ...]:
-  """The result."""
-  first, second = world.value(words[2]), world.value(words[4])
-  return world.number(first + second if words[3] == "plus" else first - second)
+  """The result of all signs, from left to right."""
+  total = world.value(words[2])
+  for sign, number in zip(words[3::2], words[4::2], strict=True):
+    total += world.value(number) * (1 if sign == "plus" else -1)
+  return world.number(total)
 
 
 def _play(stage: Stage) -> None:

@@ -27,5 +27,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "timer", 0.05, _play, {"timer": Phrase(_draw, share=2.0, combines=True)}
+  "timer", 0.09, _play, {"timer": Phrase(_draw, share=2.0, combines=True)}
 )

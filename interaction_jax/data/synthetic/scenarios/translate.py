@@ -30,7 +30,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "translate",
-  0.05,
+  0.04,
   _play,
   {
     "translate": Phrase(_order, share=0.5),

@@ -27,4 +27,4 @@ def _play(stage: Stage) -> None:
   stage.answer(asked.reply(words), pace=count.PACE if asked is count else None)
 
 
-SCENARIO = Scenario("typed", 0.07, _play)
+SCENARIO = Scenario("typed", 0.05, _play)

@@ -78,5 +78,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "watch", 0.12, _play, {"watch": Phrase(_draw, share=2.0)}, video=True
+  "watch", 0.14, _play, {"watch": Phrase(_draw, share=2.0)}, video=True
 )

@@ -14,7 +14,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "welcome",
-  0.06,
+  0.05,
   _play,
   {
     "welcome": fixed("say", "hello", "when", "you", "see", "someone", share=1.0)

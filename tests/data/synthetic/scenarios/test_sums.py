@@ -13,6 +13,7 @@ from interaction_jax.data.synthetic.scenarios import sums
     ("what is ten plus ten", "twenty"),
     ("what is four minus three", "one"),
     ("what is nineteen minus five", "fourteen"),
+    ("what is nine minus five plus two", "six"),
   ],
 )
 def test_it_adds_and_subtracts(asked, answer):
