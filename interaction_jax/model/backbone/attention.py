@@ -56,7 +56,11 @@ class Attention(nnx.Module):
     self.features = normal("D N R", width)
     self.bank = normal("R Y", cfg.bias_features)
     self.out = normal("N H D", sizes["N"] * sizes["H"])
-    self.query_norm = params.constant(1.0, "H", sizes, dtype=dtype)
+    # Scores are divided by H: with a gain of one none would exceed one, and
+    # nothing could be told from thousands. This is q k / sqrt(H) to begin with.
+    self.query_norm = params.constant(
+      sizes["H"] ** 0.5, "H", sizes, dtype=dtype
+    )
     self.key_norm = params.constant(1.0, "H", sizes, dtype=dtype)
     self.key_taps = params.constant(0.0, "Z K H", sizes)
     self.value_taps = params.constant(0.0, "Z K H", sizes)

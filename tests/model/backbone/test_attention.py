@@ -9,6 +9,7 @@ from flax import nnx
 from interaction_jax.model.backbone import attention
 from interaction_jax.model.backbone.memory import LayerMemory
 from interaction_jax.model.backbone.where import Episode
+from interaction_jax.ops import norm
 
 LENGTH = 13
 
@@ -51,6 +52,24 @@ def test_heads_have_the_sizes_of_their_kind(small):
   assert window.bank.shape == (7, 5)
   assert everywhere.bank.shape == (7, 9)
   assert window.key_taps.shape == (4, 3, 8)
+
+
+def test_scores_are_spread_by_about_one_to_begin_with(small):
+  """An entry can be told from others before anything is learned."""
+  module = build(small, 1)
+  x, width = draw(small), module.query.shape[-1]
+  q = norm.rms(
+    jnp.einsum("BTD,DNH->BTNH", x, module.query[...]),
+    module.query_norm[...],
+    eps=1e-6,
+  )
+  k = norm.rms(
+    jnp.einsum("BTD,DKH->BTKH", x, module.key[...]),
+    module.key_norm[...],
+    eps=1e-6,
+  )
+  scores = jnp.einsum("BTNH,BSKH->BNKTS", q, k) / width
+  assert 0.8 < float(scores.std()) < 1.2
 
 
 def test_growth_is_one_up_to_the_floor_and_the_logarithm_beyond():

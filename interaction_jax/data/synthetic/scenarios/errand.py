@@ -33,7 +33,7 @@ def _play(stage: Stage) -> None:
 
 SCENARIO = Scenario(
   "errand",
-  0.12,
+  0.2,
   _play,
   {
     "errand.city": Phrase(_draw, share=2.0),

@@ -13,7 +13,7 @@ def _play(stage: Stage) -> None:
 SCENARIO = Scenario(
   "recall",
   # It can come only where there is a word, so it is rare enough.
-  0.6,
+  2.5,
   _play,
   {"recall": fixed("what", "was", "the", "word", share=1.0)},
   fits=lambda memory: "word" in memory,

@@ -25,5 +25,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "remember", 0.12, _play, {"remember": Phrase(_draw, share=3.0)}
+  "remember", 0.3, _play, {"remember": Phrase(_draw, share=3.0)}
 )

@@ -26,5 +26,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "repeat", 0.12, _play, {"repeat": Phrase(draw, share=6.0, combines=True)}
+  "repeat", 0.1, _play, {"repeat": Phrase(draw, share=6.0, combines=True)}
 )
