@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import traceback
@@ -14,56 +13,15 @@ from pathlib import Path
 import pytest
 
 import interaction_jax
-from interaction_jax import __main__ as cli
 from interaction_jax.command import form
 from interaction_jax.command.table import COMMANDS
 from interaction_jax.core import settings, sharding
 from interaction_jax.evals import suites
 from interaction_jax.model import interaction
+from tests.pages import PAGES, ROOT, SHOWN, blocks, commands, name
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# They are shown on the site, and stand elsewhere.
-SHOWN = [
-  ROOT / "benchmarks" / "README.md",
-  ROOT / "colabs" / "README.md",
-  ROOT / "interaction_jax" / "assets" / "nano.md",
-]
-LANGUAGES = {"", "js", "python", "sh", "text"}
 # What such a block wants stands above it, for the reader too.
 NEEDS = re.compile(r'title="needs [^"]+"')
-
-
-def name(page):
-  return page.relative_to(ROOT).as_posix()
-
-
-def blocks(page, language):
-  """The line at which a block begins, what stands behind its language, code."""
-  text = page.read_text()
-  for found in re.finditer(r"^ *```(\w*)(.*)\n([\s\S]*?)^ *```$", text, re.M):
-    assert found[1] in LANGUAGES, f"{name(page)}: no test reads {found[1]!r}"
-    if found[1] == language:
-      yield text[: found.start(3)].count("\n"), found[2].strip(), found[3]
-
-
-def commands(page):
-  """Every command in a block, word by word, without what a shell does."""
-  for _, _, block in blocks(page, "sh"):
-    # A line goes on behind a backslash, and until its quotes are closed.
-    for line in re.findall(r"(?:'[^']*'|\"[^\"]*\"|\\\n|[^\n])+", block):
-      for part in line.replace("\\\n", " ").split("&&"):
-        words = shlex.split(part, comments=True)
-        while words and re.match(r"[A-Z_]+=", words[0]):
-          del words[0]
-        if words:
-          yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
-  # Those in the middle of a sentence, if they say more than a name.
-  text = re.sub(r"```[\s\S]*?```", "", page.read_text())
-  for found in re.findall(r"`(interaction-jax [^`]+)`", text):
-    words = shlex.split(found.replace("\\\n", " "))
-    if len(words) > 2 or words[1].startswith("-"):
-      yield words
 
 
 @functools.cache
@@ -130,21 +88,6 @@ def test_every_command_is_understood():
       check(words)
     except Exception as error:
       raise AssertionError(f"{name(page)}: {words}: {error}") from error
-
-
-def test_commands_that_only_look_are_run(capsys):
-  """Those that train, serve or judge have small runs in tests of their own."""
-  lines = {
-    tuple(words[1:])
-    for page in PAGES + SHOWN
-    for words in commands(page)
-    if words[:2] == ["interaction-jax", "inspect"]
-    and words[2] in settings.shipped()
-  }
-  assert len(lines) >= 3
-  for line in sorted(lines):
-    assert cli.main(line) == 0, line
-    assert "total" in capsys.readouterr().out
 
 
 def test_every_script_takes_its_flags():

@@ -53,7 +53,7 @@ def _play(stage: Stage) -> None:
   most = int(min(_MOST, max(stage.seconds_left, 0) / _SECONDS))
   for _ in range(int(stage.rng.integers(3, max(most, 3) + 1))):
     kind = stage.rng.choice(
-      ("long", "sum", "repeat", "word", "had"), p=(0.25, 0.1, 0.05, 0.3, 0.3)
+      ("long", "sum", "repeat", "word", "had"), p=(0.5, 0.04, 0.06, 0.2, 0.2)
     )
     if kind == "word":
       _word(stage)

@@ -31,5 +31,5 @@ def _play(stage: Stage) -> None:
 
 
 SCENARIO = Scenario(
-  "sums", 0.1, _play, {"sums": Phrase(draw, share=3.0, combines=True)}
+  "sums", 0.05, _play, {"sums": Phrase(draw, share=3.0, combines=True)}
 )
