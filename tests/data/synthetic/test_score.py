@@ -162,7 +162,7 @@ def _truth(record):
 def test_the_truth_is_right(bank):
   """With captions, charts, calls and all."""
   kinds = set()
-  for seed in range(40):
+  for seed in range(90):
     rng = np.random.default_rng(seed)
     record = perform.record(bank, rng, num_turns=90, split="train")
     verdicts = score.judge(_truth(record), record.labels)
