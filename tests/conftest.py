@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     action="store_true",
     help="write tests/golden anew from what the code gives now",
   )
+  parser.addoption(
+    "--walk",
+    action="store_true",
+    help="do what every page says, not the how-tos alone: ten minutes",
+  )
 
 
 @pytest.hookimpl(optionalhook=True)
