@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import interaction_jax
+from interaction_jax import __main__ as cli
 from interaction_jax.command import form
 from interaction_jax.command.table import COMMANDS
 from interaction_jax.core import settings, sharding
@@ -88,6 +89,21 @@ def test_every_command_is_understood():
       check(words)
     except Exception as error:
       raise AssertionError(f"{name(page)}: {words}: {error}") from error
+
+
+def test_commands_that_only_look_are_run(capsys):
+  """Those that do something are walked by `test_walk.py`."""
+  lines = {
+    tuple(words[1:])
+    for page in PAGES + SHOWN
+    for words in commands(page)
+    if words[:2] == ["interaction-jax", "inspect"]
+    and words[2] in settings.shipped()
+  }
+  assert len(lines) >= 3
+  for line in sorted(lines):
+    assert cli.main(line) == 0, line
+    assert "total" in capsys.readouterr().out
 
 
 def test_every_script_takes_its_flags():

@@ -70,6 +70,8 @@ REST = [
 def test_the_commands_of_the_pages_do_what_they_say(
   pages, tmp_path, quick_flags, request
 ):
+  # The others take seven minutes of a core. Suites, servers, training and the
+  # first command of README have tests of their own, which always run.
   if pages is not HOW_TO and not request.config.getoption("--walk"):
     pytest.skip("takes minutes; pytest --walk does it")
   run = subprocess.run(
@@ -88,7 +90,7 @@ def test_the_commands_of_the_pages_do_what_they_say(
   assert {page: [one[0] for one in ran[page]] for page in ran} == {
     name(page): lines(page) for page in pages
   }, run.stderr
-  failed = [(p, line) for p in ran for line, code, _ in ran[p] if code != 0]
+  failed = [(p, line) for p in ran for line, code in ran[p] if code != 0]
   assert not failed, f"{failed}\n{run.stdout}\n{run.stderr}"
 
 
@@ -260,11 +262,10 @@ def _serve(line):
 
 
 def _walk(page, bank):
-  """Does what a page says; returns each line with its code, and seconds."""
+  """Does what a page says; returns each line with its code."""
   _lay_out(page, bank)
   ran = []
   for line in lines(page):
-    began = time.monotonic()
     smaller = _smaller(line)
     if line[0] in ALTERNATIVES and "--force" not in line:
       # Pages show several ways to make one folder.
@@ -274,7 +275,7 @@ def _walk(page, bank):
     except Exception:
       traceback.print_exc()
       code = 70
-    ran.append((line, code, time.monotonic() - began))
+    ran.append((line, code))
   return ran
 
 

@@ -129,8 +129,23 @@ def made(params):
   return {name: found[name] for name in MADE}
 
 
+def soft(params):
+  """With gains of queries of about one.
+
+  Sharp attention makes more of every rounding, and the vocoder most of all: at
+  the gains that a model begins with a whole voice is 4e-4 apart, though its mel
+  is not. There the voice is held against that of the same mel, see `sung`.
+  """
+
+  def scale(path, leaf):
+    named = jax.tree_util.keystr(path).endswith("['query_norm']")
+    return leaf / leaf.size**0.5 if named else leaf
+
+  return jax.tree_util.tree_map_with_path(scale, params)
+
+
 def sung(params, mel):
-  """The voice that frames of mel are, made turn by turn."""
+  """The voice that one device makes of frames of mel, turn by turn."""
   model = interaction.bind(params, cfg=CFG)
   frames = jnp.moveaxis(jnp.asarray(np.asarray(mel)), 0, 1)
   frames = frames.reshape(BATCH, -1, frames.shape[-1])
@@ -202,6 +217,7 @@ def main():
   )
   params = jax.jit(init)(key)
   wanted = everything(params, ids) | made(params)
+  wanted["voice"] = made(soft(params))["voice"]
   report = {"devices": jax.device_count()}
   for line in MESHES:
     mesh = sharding.mesh(line)
@@ -211,8 +227,9 @@ def main():
       if line == MESHES[-1]:
         # All axes that split a model; compiling it for another takes long.
         got |= made(split)
-    if "voice" in got:
-      wanted["voice"] = sung(params, got["mel"])
+        got["sung"] = got["voice"]
+        wanted["sung"] = sung(params, got["mel"])
+        got["voice"] = made(soft(split))["voice"]
     whole = sum(leaf.size for leaf in jax.tree.leaves(params))
     held = sum(
       leaf.addressable_shards[0].data.size for leaf in jax.tree.leaves(split)
@@ -261,9 +278,9 @@ def test_turns_on_eight_devices_equal_those_on_one(report):
   found = report[MESHES[-1]]
   assert set(MADE) <= found.keys()
   assert {n: found[n] for n in MADE if n != "voice" and found[n] > CLOSE} == {}
-  # Held against what one device makes of the same mel: behind that lie exp and
-  # a phase that adds up.
+  # Behind the frames of mel lie exp and a phase that adds up.
   assert found["voice"] < 10 * CLOSE
+  assert found["sung"] < 10 * CLOSE
 
 
 @pytest.mark.parametrize(

@@ -190,9 +190,10 @@ class Stage:
 
   @property
   def now(self) -> int:
-    """The end of the last thing that was said on either side, in samples."""
+    """The end of the last thing said or typed on either side, in samples."""
     said = [one.end for one in self.utterances]
-    return max([self.start, *said, self.silent_from * clock.SAMPLES])
+    read = [(turn + 1) * clock.SAMPLES for turn, _ in self.typed]
+    return max([self.start, *said, *read, self.silent_from * clock.SAMPLES])
 
   # What the user does.
 

@@ -4,8 +4,6 @@ What is typed takes no time, so that there are many in a minute: sums of three
 numbers, too many to be learned by heart; and what was told a moment ago.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from interaction_jax.data.synthetic import world
@@ -18,11 +16,12 @@ from interaction_jax.data.synthetic.scenarios import (
   sums,
 )
 from interaction_jax.data.synthetic.stage import Stage
-from interaction_jax.turns import clock
 
 _MOST = 14
+"""Questions in a row."""
+
 _SECONDS = 1.5
-"""That a question takes, at most, with its answer: with the pause before it."""
+"""For each of them, with the pause before it and its answer."""
 
 
 def _draw_long(rng: np.random.Generator) -> Request:
@@ -60,20 +59,21 @@ def _play(stage: Stage) -> None:
     elif kind == "had":
       _had(stage, had)
     elif kind == "repeat":
-      _type(stage, stage.request(_REPEAT).words, repeat.reply)
+      words = stage.request(_REPEAT).words
+      _type(stage, words, repeat.reply(words))
     else:
-      phrase = _LONG if kind == "long" else _SUM
-      _type(stage, stage.request(phrase).words, sums.reply)
+      words = stage.request(_LONG if kind == "long" else _SUM).words
+      _type(stage, words, sums.reply(words))
 
 
 def _word(stage: Stage) -> None:
   """Something to be remembered, or what that was."""
   if "word" in stage.memory and stage.rng.random() < 0.7:
     word = stage.memory.pop("word")
-    _type(stage, stage.request(_RECALL).words, lambda _: (word,))
+    _type(stage, stage.request(_RECALL).words, (word,))
   else:
     words = stage.request(_REMEMBER).words
-    _type(stage, words, lambda _: ("okay",))
+    _type(stage, words, ("okay",))
     stage.memory["word"] = words[-1]
 
 
@@ -81,24 +81,20 @@ def _had(stage: Stage, had: dict[str, str]) -> None:
   """Who had what: told, which needs no answer, or asked."""
   if had and stage.rng.random() < 0.6:
     name = str(stage.rng.choice(sorted(had)))
-    _type(stage, ("what", "had", name), lambda _: (had[name],))
+    _type(stage, ("what", "had", name), (had[name],))
   else:
     name = str(stage.rng.choice(world.NAMES))
     had[name] = str(stage.rng.choice(world.FOODS))
-    _type(stage, (name, "had", had[name]), None)
+    _type(stage, (name, "had", had[name]), ())
 
 
 def _type(
-  stage: Stage,
-  words: tuple[str, ...],
-  reply: Callable[[tuple[str, ...]], tuple[str, ...]] | None,
+  stage: Stage, words: tuple[str, ...], answer: tuple[str, ...]
 ) -> None:
   """Types what comes next, soon after what came before."""
-  read = [(turn + 1) * clock.SAMPLES for turn, _ in stage.typed[-1:]]
-  at = max([stage.now, *read]) + stage.draw_samples(0.0, 0.6)
-  stage.type(words, at=at)
-  if reply:
-    stage.answer(reply(words))
+  stage.type(words, at=stage.now + stage.draw_samples(0.0, 0.6))
+  if answer:
+    stage.answer(answer)
 
 
 SCENARIO = Scenario("quiz", 0.45, _play)
