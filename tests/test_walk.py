@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.film import film
 from tests.pages import PAGES, ROOT, SHOWN, commands, name
 
 WALKED = {"talk", "replay", "inspect", "convert", "generate", "train"}
@@ -181,32 +182,12 @@ def _lay_out_recordings(voice):
   _write(
     "stereo/a.json", {"alignments": [["book", [1.0, 1.5], "SPEAKER_MAIN"]]}
   )
-  _film("videos/a.mp4")
-  Path("videos/a.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nbook\n")
+  film(Path("videos/a.mp4"))
+  Path("videos/a.srt").write_text("1\n00:00:00,100 --> 00:00:01,000\nbook\n")
 
 
 def _write(path, line):
   Path(path).write_text(json.dumps(line) + "\n")
-
-
-def _film(path):
-  """Two seconds of grey at five pictures a second, with a silent track."""
-  import av
-
-  with av.open(path, "w") as container:
-    video = container.add_stream("mpeg4", rate=5)
-    video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-    track = container.add_stream("aac", rate=RATE, layout="mono")
-    for _ in range(10):
-      grey = np.full((48, 64, 3), 128, np.uint8)
-      frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-      container.mux(video.encode(frame))
-    silence = np.zeros((1, 2 * RATE), np.float32)
-    frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
-    frame.sample_rate = RATE
-    container.mux(track.encode(frame))
-    container.mux(video.encode())
-    container.mux(track.encode())
 
 
 def _devices(line):

@@ -1,12 +1,12 @@
 import json
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 
 from interaction_jax.data import records
 from interaction_jax.data.convert import captioned
+from tests.film import film
 
 SRT = """\
 1
@@ -36,34 +36,9 @@ LIST = [
 ]
 
 
-def _video(path, *, sound=True, rate=10, size=(48, 64), num=12):
-  """Pictures that grow lighter, and a hum; what it holds stands in front."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  front = {"movflags": "faststart"}
-  with av.open(str(path), "w", options=front) as container:
-    stream = container.add_stream("mpeg4", rate=rate)
-    stream.height, stream.width = size
-    stream.pix_fmt = "yuv420p"
-    hum = container.add_stream("aac", rate=16_000) if sound else None
-    for number in range(num):
-      pixels = np.full((*size, 3), 15 * number, np.uint8)
-      frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-      container.mux(stream.encode(frame))
-    container.mux(stream.encode())
-    if hum is not None:
-      t = np.arange(round(16_000 * num / rate)) / 16_000
-      tone = (9000 * np.sin(2 * np.pi * 300 * t)).astype(np.int16)
-      frame = av.AudioFrame.from_ndarray(
-        tone[None], format="s16", layout="mono"
-      )
-      frame.sample_rate = 16_000
-      container.mux(hum.encode(frame))
-      container.mux(hum.encode())
-
-
 @pytest.fixture
 def there(tmp_path):
-  _video(tmp_path / "there/sub/a.mp4")
+  film(tmp_path / "there/sub/a.mp4")
   (tmp_path / "there/sub/a.srt").write_text(SRT)
   return tmp_path / "there"
 
@@ -84,7 +59,7 @@ def _convert(there, tmp_path):
   ids=["srt", "windows", "vtt", "list", "segments"],
 )
 def test_a_video_becomes_a_record(tmp_path, suffix, content):
-  _video(tmp_path / "there/a.mp4")
+  film(tmp_path / "there/a.mp4")
   (tmp_path / f"there/a{suffix}").write_bytes(content.encode())
   report = _convert(tmp_path / "there", tmp_path)
   assert report["converted"] == 1 and report["dropped"] == []
@@ -104,7 +79,7 @@ def test_a_video_becomes_a_record(tmp_path, suffix, content):
 
 
 def test_a_video_without_sound_is_heard_as_silence(there, tmp_path):
-  _video(there / "b.mp4", sound=False, size=(480, 320), num=11)
+  film(there / "b.mp4", sound=False, size=(480, 320), num=11)
   (there / "b.srt").write_text(SRT)
   report = _convert(there, tmp_path)
   assert report["notes"] == {"videos without a sound track": 1}
@@ -131,7 +106,7 @@ def test_a_video_without_sound_is_heard_as_silence(there, tmp_path):
   ids=["none", "srt", "json", "late", "reversed", "empty", "video"],
 )
 def test_what_is_wrong_is_dropped_and_named(there, tmp_path, files, reason):
-  _video(there / "bad.mp4")
+  film(there / "bad.mp4")
   for suffix, content in files.items():
     (there / f"bad{suffix}").write_text(content)
   report = _convert(there, tmp_path)
@@ -142,7 +117,7 @@ def test_what_is_wrong_is_dropped_and_named(there, tmp_path, files, reason):
 
 def _cut_short(path):
   """Broken off where a player would just stop."""
-  _video(path, rate=2, num=16, sound=False)
+  film(path, rate=2, num=16, sound=False)
   content = path.read_bytes()
   pictures = content.index(b"mdat")
   path.write_bytes(content[: (pictures + len(content)) // 2])
@@ -150,7 +125,7 @@ def _cut_short(path):
 
 def _endless(path):
   """Two pictures, each of them two and a half hours long."""
-  _video(path, rate=Fraction(1, 9000), num=2, sound=False)
+  film(path, rate=Fraction(1, 9000), num=2, sound=False)
 
 
 @pytest.mark.parametrize(
